@@ -1,0 +1,69 @@
+export { type Clock, systemClock } from './clock.js';
+export { FAILURE_CLASSES, type FailureClass, type OutageClass, type UpstreamFailureClass } from './failures.js';
+export type { Access, AccessAction, AccessTarget, Principal } from './host/access.js';
+export type { BlobStore, OpenBlob } from './host/blob-store.js';
+export type {
+  ContentDisposal,
+  ContentLink,
+  ContentSweep,
+  ContentUse,
+  RemovalResult,
+  UnreachablePage,
+} from './host/content-sweep.js';
+export type { ManifestStore, StoredManifest } from './host/manifest-store.js';
+export type { TagPage, TagStore } from './host/tag-store.js';
+export { type LogFields, type Logger, silentLogger } from './logger.js';
+export {
+  type Digest,
+  type DigestAlgorithm,
+  DigestMismatchError,
+  DigestVerifier,
+  digestAlgorithm,
+  digestHex,
+  digestOf,
+  parseDigest,
+  verifyingStream,
+} from './oci/digest.js';
+export {
+  isRegistryError,
+  REGISTRY_ERRORS,
+  RegistryError,
+  type RegistryErrorCode,
+  type RegistryErrorOptions,
+} from './oci/errors.js';
+export {
+  type Descriptor,
+  type ImageManifest,
+  type IndexManifest,
+  MAX_MANIFEST_BYTES,
+  type Manifest,
+  manifestReferences,
+  parseManifest,
+} from './oci/manifest.js';
+export {
+  bareMediaType,
+  DOCKER_LIST,
+  DOCKER_MANIFEST,
+  isGenericMediaType,
+  isIndexMediaType,
+  isManifestMediaType,
+  isSchema1MediaType,
+  MANIFEST_ACCEPT,
+  type ManifestMediaType,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from './oci/media-types.js';
+export {
+  formatReference,
+  MAX_NAME_LENGTH,
+  type OrganizationName,
+  parseOrganizationName,
+  parseReference,
+  parseRepositoryName,
+  parseTag,
+  type Reference,
+  type Repository,
+  type RepositoryName,
+  repositoryKey,
+  type Tag,
+} from './oci/reference.js';
