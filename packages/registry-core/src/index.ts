@@ -12,6 +12,7 @@ export type {
 } from './host/content-sweep.js';
 export type { ManifestStore, StoredManifest } from './host/manifest-store.js';
 export type { TagPage, TagStore } from './host/tag-store.js';
+export type { ProxyCacheSettings, ProxyCacheSettingsReader, UpstreamCredentials } from './host/upstream-settings.js';
 export { type LogFields, type Logger, silentLogger } from './logger.js';
 export {
   type Digest,
@@ -67,3 +68,4 @@ export {
   repositoryKey,
   type Tag,
 } from './oci/reference.js';
+export { formatUpstreamAddress, parseUpstreamAddress, type UpstreamAddress } from './oci/upstream-address.js';
