@@ -1,1 +1,7 @@
-export {};
+export { answerBlob } from './answer-blob.js';
+export { answerError } from './answer-error.js';
+export { answerManifest, type ExtraHeaders } from './answer-manifest.js';
+export { type ByteRange, parseRange } from './range.js';
+export { requestId } from './request-id.js';
+export { parseRegistryRoute, type RegistryRoute, type RepositoryRoute } from './route.js';
+export { observeServed, type Served, type ServedObserver } from './served.js';

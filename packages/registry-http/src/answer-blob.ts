@@ -1,0 +1,114 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Digest, type OpenBlob, RegistryError, type Repository } from '@breakwater/registry-core';
+import type { ExtraHeaders } from './answer-manifest.js';
+import { type ByteRange, parseRange } from './range.js';
+import { tellServed } from './served.js';
+
+/** One of the two buffers of a reader, in bytes: as fast as sendfile on the machines we measured. */
+const BUFFER_BYTES = 1024 * 1024;
+
+/**
+ * Answers HEAD or GET of a blob, with `Range` (distribution-spec, "Pulling blobs"). The first bytes are read before the
+ * head is written, so that a blob which cannot be read is still an error and not a cut connection. Closes the blob.
+ *
+ * @throws RegistryError RANGE_INVALID, and whatever reading throws before the head is out
+ */
+export async function answerBlob(
+  request: IncomingMessage,
+  response: ServerResponse,
+  repository: Repository,
+  digest: Digest,
+  blob: OpenBlob,
+  extra: ExtraHeaders,
+): Promise<void> {
+  try {
+    const wanted = ifRangeHolds(request, digest) ? parseRange(request.headers.range, blob.size) : undefined;
+    if (wanted === 'unsatisfiable') {
+      throw new RegistryError('RANGE_INVALID', `the blob has ${blob.size} bytes`, {
+        headers: { 'content-range': `bytes */${blob.size}` },
+      });
+    }
+    const range = wanted ?? { start: 0, end: blob.size };
+    const send = request.method !== 'HEAD';
+    const first = send ? await readFirst(blob, range) : undefined;
+    await tellServed(response, { repository, kind: 'blob', digest });
+    response.writeHead(wanted === undefined ? 200 : 206, {
+      'content-type': 'application/octet-stream',
+      'content-length': range.end - range.start,
+      ...(wanted === undefined ? {} : { 'content-range': `bytes ${range.start}-${range.end - 1}/${blob.size}` }),
+      'accept-ranges': 'bytes',
+      'docker-content-digest': digest,
+      etag: `"${digest}"`,
+      'docker-distribution-api-version': 'registry/2.0',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; sandbox",
+      ...extra,
+    });
+    if (first === undefined) response.end();
+    else await pump(response, blob, range, first);
+  } finally {
+    await blob.close();
+  }
+}
+
+function ifRangeHolds(request: IncomingMessage, digest: Digest): boolean {
+  const condition = request.headers['if-range'];
+  return condition === undefined || condition === `"${digest}"`;
+}
+
+interface FilledBuffer {
+  readonly buffer: Buffer;
+  readonly bytes: number;
+}
+
+async function readFirst(blob: OpenBlob, range: ByteRange): Promise<FilledBuffer> {
+  const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(BUFFER_BYTES, range.end - range.start)));
+  return readInto(buffer, blob, range.start, range.end);
+}
+
+async function readInto(buffer: Buffer, blob: OpenBlob, position: number, end: number): Promise<FilledBuffer> {
+  const room = Math.min(buffer.byteLength, end - position);
+  if (room <= 0) return { buffer, bytes: 0 };
+  return { buffer, bytes: await blob.read(room === buffer.byteLength ? buffer : buffer.subarray(0, room), position) };
+}
+
+/**
+ * Moves bytes through two buffers which take turns: one is read into while the other is on its way to the client. A
+ * buffer is used again only once the kernel has its bytes, so a slow client holds two buffers and no more.
+ */
+async function pump(response: ServerResponse, blob: OpenBlob, range: ByteRange, first: FilledBuffer): Promise<void> {
+  let position = range.start;
+  let filled = first;
+  let spare: Buffer | undefined;
+  while (position < range.end) {
+    if (filled.bytes === 0) throw new Error(`the blob ended at byte ${position} of ${range.end}`);
+    const written = write(response, filled.buffer.subarray(0, filled.bytes));
+    position += filled.bytes;
+    let next: FilledBuffer | undefined;
+    if (position < range.end) {
+      spare ??= Buffer.allocUnsafeSlow(filled.buffer.byteLength);
+      const reading = readInto(spare, blob, position, range.end);
+      const [outcome] = await Promise.allSettled([reading, written]);
+      if (outcome.status === 'rejected') throw outcome.reason;
+      next = outcome.value;
+    }
+    if (!(await written)) return;
+    if (next === undefined) break;
+    spare = filled.buffer;
+    filled = next;
+  }
+  response.end();
+}
+
+/** Resolves to false when the client has gone. */
+function write(response: ServerResponse, bytes: Buffer): Promise<boolean> {
+  if (response.destroyed) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const gone = () => resolve(false);
+    response.once('close', gone);
+    response.write(bytes, (error) => {
+      response.removeListener('close', gone);
+      resolve(error === undefined || error === null);
+    });
+  });
+}
