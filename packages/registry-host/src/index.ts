@@ -1,1 +1,7 @@
-export {};
+export {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresConnection,
+  EmbeddedPostgresError,
+  type EmbeddedPostgresOptions,
+  startEmbeddedPostgres,
+} from './embedded-postgres/index.js';

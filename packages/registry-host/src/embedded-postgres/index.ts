@@ -1,0 +1,8 @@
+export { EmbeddedPostgresError, type EmbeddedPostgresFailure } from './failure.js';
+export type { Platform } from './platform.js';
+export {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresConnection,
+  type EmbeddedPostgresOptions,
+  startEmbeddedPostgres,
+} from './start-embedded-postgres.js';
