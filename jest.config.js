@@ -13,4 +13,6 @@ export default {
   },
   testEnvironment: 'node',
   testTimeout: 30_000,
+  globalSetup: '<rootDir>/scripts/jest/global-setup.mjs',
+  globalTeardown: '<rootDir>/scripts/jest/global-teardown.mjs',
 };

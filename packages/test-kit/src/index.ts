@@ -1,3 +1,5 @@
+export { RAW_TIMEOUT, type RawAnswer, type RawRequestOptions, rawGet } from './clients/raw-client.js';
+export { pullImage, type RawPull } from './clients/raw-pull.js';
 export { type Duration, durationMs, type MovableClock, movableClock } from './clock/movable-clock.js';
 export {
   type BuiltContent,
@@ -13,3 +15,17 @@ export {
   manifestFrom,
   manifestOf,
 } from './images/image-builder.js';
+export { describeWith, type Need, root, testWith, tool } from './needs.js';
+export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './postgres/create-test-database.js';
+export type { TestConnection } from './postgres/test-server.js';
+export type { BrokenEnd } from './upstream/answer-plan.js';
+export { type FaultUpstream, type FaultUpstreamOptions, startFaultUpstream } from './upstream/fault-upstream.js';
+export type { Fault, FaultHandle, FaultScope } from './upstream/faults.js';
+export type { UpstreamAuth } from './upstream/upstream-auth.js';
+export type {
+  RequestMatcher,
+  UpstreamRequest,
+  UpstreamRequestKind,
+  UpstreamServer,
+  UpstreamTarget,
+} from './upstream/upstream-request.js';
