@@ -15,6 +15,9 @@ export {
   manifestFrom,
   manifestOf,
 } from './images/image-builder.js';
+export { describeWith, type Need, root, testWith, tool } from './needs.js';
+export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './postgres/create-test-database.js';
+export type { TestConnection } from './postgres/test-server.js';
 export type { BrokenEnd } from './upstream/answer-plan.js';
 export { type FaultUpstream, type FaultUpstreamOptions, startFaultUpstream } from './upstream/fault-upstream.js';
 export type { Fault, FaultHandle, FaultScope } from './upstream/faults.js';
