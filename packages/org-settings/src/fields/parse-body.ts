@@ -1,0 +1,187 @@
+import { formatUpstreamAddress, parseUpstreamAddress, type UpstreamCredentials } from '@breakwater/registry-core';
+import { z } from 'zod';
+import type { FieldProblem } from '../errors.js';
+import { meantField } from './near-miss.js';
+import { isSeconds, kindOf, secondsProblem } from './seconds.js';
+import { checkPeriods, DEFAULT_VALUES, type SettingsValues } from './settings-values.js';
+
+/** A body that was understood, or everything that is wrong with it. */
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problems: readonly FieldProblem[] };
+
+/** What a POST asks for. */
+export interface CreateRequest {
+  readonly values: SettingsValues;
+  readonly credentials?: UpstreamCredentials;
+}
+
+/** What a PUT asks of the credentials. What it does not name stays. */
+export type CredentialsChange =
+  | { readonly kind: 'keep' }
+  | { readonly kind: 'remove' }
+  | { readonly kind: 'rename'; readonly username: string }
+  | { readonly kind: 'replace'; readonly username?: string; readonly password: string };
+
+/** What a PUT asks for. */
+export interface UpdateRequest {
+  readonly values: Partial<SettingsValues>;
+  readonly credentials: CredentialsChange;
+}
+
+/** Longest name or password, as Quay has it for the password. */
+const MAX_CREDENTIAL_LENGTH = 4096;
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
+
+const flag = z.custom<boolean>((value) => typeof value === 'boolean', {
+  error: (issue) => `must be true or false, a JSON boolean; it is ${kindOf(issue.input)}`,
+});
+const seconds = z
+  .custom<number>(isSeconds, { error: (issue) => secondsProblem(issue.input, false) })
+  // A JSON -0 is an integer and no period.
+  .transform((value) => Math.abs(value));
+const secondsOrNull = z
+  .custom<number | null>((value) => value === null || isSeconds(value), {
+    error: (issue) => secondsProblem(issue.input, true),
+  })
+  .transform((value) => (value === null ? null : Math.abs(value)));
+const upstream = z
+  .string({
+    error: (issue) => `must be a text host[:port][/namespace], for example docker.io; it is ${kindOf(issue.input)}`,
+  })
+  .transform((text, context) => {
+    const address = parseUpstreamAddress(text);
+    if (!('problem' in address)) return formatUpstreamAddress(address);
+    context.addIssue({ code: 'custom', message: address.problem });
+    return z.NEVER;
+  });
+const username = z
+  .custom<string | null>((value) => value === null || typeof value === 'string', {
+    error: (issue) => `must be a text, or null; it is ${kindOf(issue.input)}`,
+  })
+  .superRefine((value, context) => {
+    if (value === null) return;
+    const problem = lengthOrControl(value) ?? (value.includes(':') ? 'must not hold a colon (RFC 7617)' : undefined);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  });
+const password = z
+  .custom<string | null>((value) => value === null || typeof value === 'string', {
+    error: (issue) => `must be a text, or null; it is ${kindOf(issue.input)}`,
+  })
+  .superRefine((value, context) => {
+    const problem = value === null ? undefined : lengthOrControl(value);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  });
+
+const bodySchema = z.looseObject({
+  upstream_registry: upstream.optional(),
+  upstream_registry_username: username.optional(),
+  upstream_registry_password: password.optional(),
+  insecure: flag.optional(),
+  staleness_period_s: seconds.optional(),
+  check_interval_s: secondsOrNull.optional(),
+  expiration_s: seconds.optional(),
+  serve_when_removed: flag.optional(),
+  serve_when_denied: flag.optional(),
+  anonymous_pull: flag.optional(),
+});
+type Body = z.infer<typeof bodySchema>;
+
+/** Reads the body of a POST. Never throws. */
+export function parseCreateBody(body: unknown): Parsed<CreateRequest> {
+  const { fields, problems } = readFields(body);
+  const found = [...problems];
+  if (isMissing(body, 'upstream_registry')) {
+    found.unshift({
+      field: 'upstream_registry',
+      message: 'is required: host[:port][/namespace], for example docker.io or quay.io/prometheus',
+    });
+  }
+  // Quay's clients say null or "" for no credentials.
+  const name = fields.upstream_registry_username || undefined;
+  const secret = fields.upstream_registry_password || undefined;
+  if (problems.length === 0) found.push(...credentialsPair(name, secret));
+  const values: SettingsValues = { ...DEFAULT_VALUES, upstream: '', ...namedValues(fields) };
+  found.push(...checkPeriods(values));
+  if (found.length > 0) return { ok: false, problems: found };
+  return name === undefined || secret === undefined
+    ? { ok: true, value: { values } }
+    : { ok: true, value: { values, credentials: { username: name, password: secret } } };
+}
+
+/** Reads the body of a PUT. Never throws. What depends on the stored settings is not checked here. */
+export function parseUpdateBody(body: unknown): Parsed<UpdateRequest> {
+  const { fields, problems } = readFields(body);
+  const credentials = credentialsChange(fields.upstream_registry_username, fields.upstream_registry_password);
+  const found = [...problems, ...('problems' in credentials ? credentials.problems : [])];
+  if (found.length > 0 || 'problems' in credentials) return { ok: false, problems: found };
+  return { ok: true, value: { values: namedValues(fields), credentials } };
+}
+
+function readFields(body: unknown): { readonly fields: Body; readonly problems: readonly FieldProblem[] } {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    const message = `the body must be a JSON object, sent with Content-Type: application/json; it is ${kindOf(body)}`;
+    return { fields: {}, problems: [{ field: undefined, message }] };
+  }
+  const misses = Object.keys(body).flatMap((name): FieldProblem[] => {
+    const meant = meantField(name);
+    return meant === undefined ? [] : [{ field: JSON.stringify(name), message: `is not a field; ${meant} is` }];
+  });
+  const parsed = bodySchema.safeParse(body);
+  if (parsed.success) return { fields: parsed.data, problems: misses };
+  const problems = parsed.error.issues.map((issue) => ({
+    field: issue.path[0] === undefined ? undefined : String(issue.path[0]),
+    message: issue.message,
+  }));
+  return { fields: {}, problems: [...problems, ...misses] };
+}
+
+function isMissing(body: unknown, field: string): boolean {
+  return typeof body === 'object' && body !== null && !Array.isArray(body) && !Object.hasOwn(body, field);
+}
+
+/** The values that the body names, under their names in the code. */
+function namedValues(fields: Body): Partial<SettingsValues> {
+  return {
+    ...(fields.upstream_registry === undefined ? {} : { upstream: fields.upstream_registry }),
+    ...(fields.insecure === undefined ? {} : { insecure: fields.insecure }),
+    ...(fields.staleness_period_s === undefined ? {} : { stalenessPeriodS: fields.staleness_period_s }),
+    ...(fields.check_interval_s === undefined ? {} : { checkIntervalS: fields.check_interval_s }),
+    ...(fields.expiration_s === undefined ? {} : { expirationS: fields.expiration_s }),
+    ...(fields.serve_when_removed === undefined ? {} : { serveWhenRemoved: fields.serve_when_removed }),
+    ...(fields.serve_when_denied === undefined ? {} : { serveWhenDenied: fields.serve_when_denied }),
+    ...(fields.anonymous_pull === undefined ? {} : { anonymousPull: fields.anonymous_pull }),
+  };
+}
+
+function credentialsPair(name: string | undefined, secret: string | undefined): readonly FieldProblem[] {
+  if ((name === undefined) === (secret === undefined)) return [];
+  const missing = name === undefined ? 'upstream_registry_username' : 'upstream_registry_password';
+  const given = name === undefined ? 'upstream_registry_password' : 'upstream_registry_username';
+  return [{ field: missing, message: `must be given together with ${given}; leave out both for anonymous access` }];
+}
+
+function credentialsChange(
+  name: string | null | undefined,
+  secret: string | null | undefined,
+): CredentialsChange | { readonly problems: readonly FieldProblem[] } {
+  const empty: FieldProblem[] = [
+    ...(name === '' ? ['upstream_registry_username'] : []),
+    ...(secret === '' ? ['upstream_registry_password'] : []),
+    // An empty box of a form must neither wipe a password nor look as if it had.
+  ].map((field) => ({ field, message: 'must not be empty: leave it out to keep it, or send null to remove it' }));
+  if (empty.length > 0) return { problems: empty };
+  if (typeof secret === 'string') {
+    if (name === null) return { problems: credentialsPair(undefined, secret) };
+    return { kind: 'replace', password: secret, ...(name === undefined ? {} : { username: name }) };
+  }
+  if (typeof name === 'string') {
+    return secret === null ? { problems: credentialsPair(name, undefined) } : { kind: 'rename', username: name };
+  }
+  return name === null || secret === null ? { kind: 'remove' } : { kind: 'keep' };
+}
+
+function lengthOrControl(value: string): string | undefined {
+  if (value.length > MAX_CREDENTIAL_LENGTH) return `must be at most ${MAX_CREDENTIAL_LENGTH} characters long`;
+  return UNPRINTABLE.test(value) ? 'must not hold control characters such as a line feed at its end' : undefined;
+}
