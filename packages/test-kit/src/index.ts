@@ -1,5 +1,18 @@
+export { type ProgramOptions, type ProgramResult, runProgram } from './clients/child-process.js';
+export { type DockerRegistry, type DockerRegistryOptions, startDockerRegistry } from './clients/docker-registry.js';
+export { type HostsEntry, hostsEntry, hostsFileAccess } from './clients/hosts-entry.js';
 export { RAW_TIMEOUT, type RawAnswer, type RawRequestOptions, rawGet } from './clients/raw-client.js';
 export { pullImage, type RawPull } from './clients/raw-pull.js';
+export {
+  type CopiedFile,
+  type SkopeoCopy,
+  type SkopeoCopyOptions,
+  type SkopeoPushOptions,
+  skopeoCopy,
+  skopeoPush,
+  writeDirectoryLayout,
+} from './clients/skopeo.js';
+export { dockerRegistryTool, skopeoTool } from './clients/tools.js';
 export { type Duration, durationMs, type MovableClock, movableClock } from './clock/movable-clock.js';
 export {
   type BuiltContent,
@@ -19,6 +32,7 @@ export { describeWith, type Need, root, testWith, tool } from './needs.js';
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './postgres/create-test-database.js';
 export type { TestConnection } from './postgres/test-server.js';
 export type { BrokenEnd } from './upstream/answer-plan.js';
+export { type FaultProxy, type FaultProxyOptions, startFaultProxy } from './upstream/fault-proxy.js';
 export { type FaultUpstream, type FaultUpstreamOptions, startFaultUpstream } from './upstream/fault-upstream.js';
 export type { Fault, FaultHandle, FaultScope } from './upstream/faults.js';
 export type { UpstreamAuth } from './upstream/upstream-auth.js';

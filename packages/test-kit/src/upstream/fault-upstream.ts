@@ -1,19 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { SecureContextOptions } from 'node:tls';
 import { type Clock, systemClock } from '@breakwater/registry-core';
 import type { BuiltContent } from '../images/image-builder.js';
-import { type AnswerPlan, sendAnswer } from './answer-plan.js';
+import type { AnswerPlan } from './answer-plan.js';
 import { type Fault, type FaultHandle, FaultList, type FaultScope } from './faults.js';
-import { type Listener, startListener } from './listener.js';
+import { type FaultyServer, hostNameOf, startFaultyServer } from './faulty-server.js';
 import { AuthGate, type UpstreamAuth } from './upstream-auth.js';
 import { errorAnswer, UpstreamContent } from './upstream-content.js';
-import {
-  matchesRequest,
-  parseTarget,
-  type RequestMatcher,
-  type UpstreamRequest,
-  type UpstreamServer,
-} from './upstream-request.js';
+import { matchesRequest, type RequestMatcher, type UpstreamRequest, type UpstreamServer } from './upstream-request.js';
 
 export interface FaultUpstreamOptions {
   /** Where to listen; 127.0.0.1 unless told. */
@@ -88,7 +82,7 @@ export async function startFaultUpstream(options: FaultUpstreamOptions = {}): Pr
   });
   const tokenServer = () => (gate.auth.kind === 'bearer' && gate.auth.tokenServer === 'same' ? 'registry' : 'token');
 
-  const meantAnswer = async (request: UpstreamRequest, message: IncomingMessage): Promise<AnswerPlan> => {
+  const answer = async (request: UpstreamRequest, message: IncomingMessage): Promise<AnswerPlan> => {
     if (request.server === tokenServer() && request.kind === 'token') {
       const parameters = request.method === 'POST' ? await readForm(message) : queryOf(request.path);
       return gate.issue({ authorization: request.headers.authorization, parameters });
@@ -103,51 +97,37 @@ export async function startFaultUpstream(options: FaultUpstreamOptions = {}): Pr
     return content.answer(request, headers, queryOf(request.path));
   };
 
-  const handle = async (server: UpstreamServer, message: IncomingMessage, response: ServerResponse) => {
-    // Asked first: a socket that closes while the form is read is no longer known.
-    const connection = listeners[server].connectionOf(message.socket);
-    const path = message.url ?? '/';
-    const request: UpstreamRequest = {
-      ...parseTarget(path),
-      server,
-      origin: origins[server],
-      method: message.method ?? 'GET',
-      path,
-      headers: message.headers,
-      at: Date.now(),
-    };
-    requests.push(request);
-    const meant = await meantAnswer(request, message);
-    sendAnswer(faults.apply(request, meant), { response, connection });
-  };
-
+  const hostName = options.hostName ?? hostNameOf(address);
   const start = (server: UpstreamServer, port: number) =>
-    startListener({
+    startFaultyServer({
+      server,
       address,
       port,
+      hostName,
       ...(tls === undefined ? {} : { tls }),
-      onRequest: (message, response) => {
-        handle(server, message, response).catch(() => response.destroy());
-      },
-      fateOfConnection: () => faults.fateOfConnection(server),
+      faults,
+      requests,
+      answer,
     });
-  const listeners: Record<UpstreamServer, Listener> = {
+  const servers: Record<UpstreamServer, FaultyServer> = {
     registry: await start('registry', options.port ?? 0),
     token: await start('token', 0),
     cdn: await start('cdn', 0),
   };
-  const hostName = options.hostName ?? (address.includes(':') ? `[${address}]` : address);
-  const originOf = (server: UpstreamServer) =>
-    `${tls === undefined ? 'http' : 'https'}://${hostName}:${listeners[server].port}`;
-  const origins = { registry: originOf('registry'), token: originOf('token'), cdn: originOf('cdn') };
+  const origins = {
+    registry: servers.registry.origin,
+    token: servers.token.origin,
+    cdn: servers.cdn.origin,
+  };
 
-  const all = (server?: UpstreamServer) => (server === undefined ? SERVERS : [server]).map((name) => listeners[name]);
+  const all = (server?: UpstreamServer) =>
+    (server === undefined ? SERVERS : [server]).map((name) => servers[name].listener);
   const kill = async (server?: UpstreamServer) => {
     await Promise.all(all(server).map((listener) => listener.kill()));
   };
   return {
-    host: `${hostName}:${listeners.registry.port}`,
-    port: listeners.registry.port,
+    host: `${hostName}:${servers.registry.listener.port}`,
+    port: servers.registry.listener.port,
     origins,
     add: (repository, tag, image) => content.add(repository, tag, image),
     move: (repository, tag, image) => content.add(repository, tag, image),
@@ -158,7 +138,7 @@ export async function startFaultUpstream(options: FaultUpstreamOptions = {}): Pr
     revokeTokens: () => gate.revokeTokens(),
     fault(fault, scope = {}) {
       // A kept-alive connection would never meet a fault that befalls new ones.
-      if (fault.kind === 'connection') listeners[scope.match?.server ?? 'registry'].destroyConnections();
+      if (fault.kind === 'connection') servers[scope.match?.server ?? 'registry'].listener.destroyConnections();
       return faults.add(fault, scope);
     },
     redirectBlobsTo: (origin = origins.cdn) =>

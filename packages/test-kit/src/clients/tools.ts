@@ -1,0 +1,11 @@
+import { type Need, tool } from '../needs.js';
+
+/** The real client. */
+export function skopeoTool(): Need {
+  return tool('skopeo', 'apt-get install skopeo');
+}
+
+/** The real foreign registry. */
+export function dockerRegistryTool(): Need {
+  return tool('docker-registry', 'apt-get install docker-registry');
+}
