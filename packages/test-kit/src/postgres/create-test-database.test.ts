@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from '@jest/globals';
 import type { Knex } from 'knex';
-import { createTestDatabase, openPool } from './create-test-database.js';
+import { createTestDatabase } from './create-test-database.js';
+import { openPool } from './pool.js';
 
 let runs = 0;
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
-import { asAdministrator, openPool } from './create-test-database.js';
+import { asAdministrator, openPool } from './pool.js';
 import type { TestConnection } from './test-server.js';
 
 /** Key of the advisory lock under which a template is made; any number that nothing else on the test server uses. */

@@ -1,0 +1,129 @@
+import { posix } from 'node:path';
+import { scan } from './scan.mjs';
+
+/** Which packages a package may import. What is not listed may import nothing of ours. */
+const MAY_IMPORT = {
+  'registry-core': [],
+  'registry-http': ['registry-core'],
+  'proxy-cache': ['registry-core', 'registry-http'],
+  'org-settings': ['registry-core', 'registry-http'],
+  gc: ['registry-core', 'registry-http'],
+  'registry-host': ['registry-core', 'registry-http', 'proxy-cache', 'org-settings', 'gc'],
+  'settings-page': [],
+  'test-kit': ['registry-core', 'registry-http', 'proxy-cache', 'org-settings', 'gc', 'registry-host'],
+};
+
+const UPSTREAM = { where: /^packages\/proxy-cache\/src\/upstream\//, said: 'proxy-cache/src/upstream/' };
+const POSTGRES = { where: /^packages\/[^/]+\/src\/postgres\//, said: '*/src/postgres/' };
+const REDIS = { where: /^packages\/[^/]+\/src\/redis\//, said: '*/src/redis/' };
+const EXPRESS = {
+  where: /^packages\/(?:registry-host\/src\/|[^/]+\/src\/http\/)/,
+  said: 'registry-host and */src/http/',
+};
+/** Files that say what a package takes and gives: they may name the types of what the host passes in or mounts. */
+const FACADE = /\/(?:create-[^/]+|index|ports)\.ts$/;
+const HOST = { where: /^packages\/registry-host\/src\//, said: 'registry-host' };
+
+/** Where a library may be imported. `types`: where its types may be, beyond that. */
+const FENCES = {
+  axios: UPSTREAM,
+  'axios-retry': UPSTREAM,
+  undici: UPSTREAM,
+  knex: { ...POSTGRES, types: FACADE },
+  ioredis: REDIS,
+  express: { ...EXPRESS, types: FACADE },
+  pg: HOST,
+};
+
+/**
+ * What may be taken of the modules that can open connections, outside the upstream client: servers, and words. Their
+ * types may be taken anywhere.
+ */
+const HARMLESS = {
+  'node:http': ['createServer', 'IncomingMessage', 'METHODS', 'Server', 'ServerResponse', 'STATUS_CODES'],
+  'node:https': ['createServer', 'Server'],
+  'node:http2': [],
+  'node:net': ['BlockList', 'createServer', 'isIP', 'isIPv4', 'isIPv6', 'Server'],
+  'node:tls': ['createServer', 'Server'],
+  'node:dgram': [],
+};
+
+/**
+ * Checks the import directions and library fences of docs/architecture.md.
+ *
+ * @param files source text by path from the root of the repository, `packages/gc/src/index.ts` say
+ * @returns problems, one line each; test files and the test-kit only keep the package edges
+ */
+export function checkImports(files) {
+  const problems = [];
+  const graph = new Map();
+  for (const [file, source] of files) {
+    const { imports, fetchLines } = scan(source);
+    const owner = file.split('/')[1];
+    const exempt = owner === 'test-kit' || isTest(file);
+    const edges = [];
+    for (const each of imports) {
+      const say = (text) => problems.push(`${file}:${each.line} ${text}`);
+      if (each.from.startsWith('.')) edges.push(checkRelative(file, owner, each, say));
+      else if (each.from.startsWith('@breakwater/')) checkEdge(owner, isTest(file), each, say);
+      else if (!exempt) checkLibrary(file, owner, each, say);
+    }
+    graph.set(file, edges);
+    if (exempt || UPSTREAM.where.test(file)) continue;
+    for (const line of fetchLines) problems.push(`${file}:${line} fetch belongs into ${UPSTREAM.said}`);
+  }
+  return [...problems, ...cycles(graph)];
+}
+
+function isTest(file) {
+  return /\.test\.tsx?$/.test(file) || /^packages\/[^/]+\/test\//.test(file);
+}
+
+function checkRelative(file, owner, { from }, say) {
+  const target = posix.join(posix.dirname(file), from).replace(/\.js$/, '.ts');
+  if (!target.startsWith(`packages/${owner}/`)) say(`${from} leaves the package: import @breakwater/…`);
+  else if (!/\.(?:ts|json)$/.test(target)) say(`${from} needs the suffix .js`);
+  else if (isTest(target) && !isTest(file)) say(`${from} is a test`);
+  return target;
+}
+
+function checkEdge(owner, inTest, { from }, say) {
+  const [, target, ...below] = from.split('/');
+  if (below.length > 0) say(`${from} reaches into a package: import @breakwater/${target}`);
+  // Tests may wire packages together, as the host does; that is what the test-kit is for as well.
+  if (target === owner || inTest) return;
+  if (!MAY_IMPORT[owner]?.includes(target)) say(`${owner} may not import ${target}`);
+}
+
+function checkLibrary(file, owner, { from, typeOnly, names }, say) {
+  const name = from.startsWith('@') ? from.split('/', 2).join('/') : from.split('/')[0];
+  if (owner === 'registry-core' && !from.startsWith('node:'))
+    say(`registry-core imports nothing but node:, not ${from}`);
+  const fence = FENCES[name];
+  if (fence !== undefined && !fence.where.test(file) && !(typeOnly && fence.types?.test(file))) {
+    say(`${name} belongs into ${fence.said}`);
+  }
+  const harmless = HARMLESS[from];
+  if (harmless === undefined || typeOnly || UPSTREAM.where.test(file)) return;
+  if (names === undefined || names.some((each) => !harmless.includes(each))) {
+    say(`of ${from} only ${harmless.join(', ') || 'types'} outside ${UPSTREAM.said}: it could open connections`);
+  }
+}
+
+/** Each cycle once, from its first file. Types count: files which cannot do without each other are one file. */
+function cycles(graph) {
+  const problems = [];
+  const done = new Set();
+  const path = [];
+  const visit = (file) => {
+    const start = path.indexOf(file);
+    if (start !== -1) problems.push(`${file} is in a cycle of imports: ${[...path.slice(start), file].join(' → ')}`);
+    if (start !== -1 || done.has(file) || !graph.has(file)) return;
+    path.push(file);
+    for (const next of graph.get(file)) visit(next);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file);
+  return problems;
+}
