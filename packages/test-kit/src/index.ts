@@ -30,6 +30,7 @@ export {
 } from './images/image-builder.js';
 export { describeWith, type Need, root, testWith, tool } from './needs.js';
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './postgres/create-test-database.js';
+export { openPool } from './postgres/pool.js';
 export type { TestConnection } from './postgres/test-server.js';
 export type { BrokenEnd } from './upstream/answer-plan.js';
 export { type FaultProxy, type FaultProxyOptions, startFaultProxy } from './upstream/fault-proxy.js';
