@@ -14,6 +14,7 @@ export {
 } from './clients/skopeo.js';
 export { dockerRegistryTool, skopeoTool } from './clients/tools.js';
 export { type Duration, durationMs, type MovableClock, movableClock } from './clock/movable-clock.js';
+export { BREAKAGES, type Breakage, breakImage } from './images/broken-images.js';
 export {
   type BuiltContent,
   type BuiltDescriptor,
@@ -33,6 +34,8 @@ export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from 
 export { openPool } from './postgres/pool.js';
 export type { TestConnection } from './postgres/test-server.js';
 export type { BrokenEnd } from './upstream/answer-plan.js';
+export { type BlackHole, startBlackHole } from './upstream/black-hole.js';
+export { type Certificate, type CertificateOptions, selfSignedCertificate } from './upstream/certificate.js';
 export { type FaultProxy, type FaultProxyOptions, startFaultProxy } from './upstream/fault-proxy.js';
 export { type FaultUpstream, type FaultUpstreamOptions, startFaultUpstream } from './upstream/fault-upstream.js';
 export type { Fault, FaultHandle, FaultScope } from './upstream/faults.js';

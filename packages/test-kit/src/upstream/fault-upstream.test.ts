@@ -83,9 +83,9 @@ describe('what it serves', () => {
     for (const tag of ['v2', 'v3']) upstream.add('org/app', tag, image);
     const page = await rawGet(`${upstream.origins.registry}/v2/org/app/tags/list?n=2`);
     expect(JSON.parse(String(page.bytes))).toEqual({ name: 'org/app', tags: ['v1', 'v2'] });
-    expect(page.headers.link).toBe('</v2/org/app/tags/list?n=2&last=v2>; rel="next"');
+    expect(page.headers['link']).toBe('</v2/org/app/tags/list?n=2&last=v2>; rel="next"');
     const last = await rawGet(`${upstream.origins.registry}/v2/org/app/tags/list?n=2&last=v2`);
-    expect([JSON.parse(String(last.bytes)).tags, last.headers.link]).toEqual([['v3'], undefined]);
+    expect([JSON.parse(String(last.bytes)).tags, last.headers['link']]).toEqual([['v3'], undefined]);
   });
 
   test('referrers list what names the manifest as its subject', async () => {
