@@ -1,0 +1,55 @@
+import type { Digest, Repository } from '@breakwater/registry-core';
+import type { GcReport } from './report.js';
+
+/** One deletion, for the audit. */
+export interface Deletion {
+  readonly kind: 'tag' | 'manifest' | 'blob';
+  readonly repository: Repository;
+  /** The tag, or the digest of content that has none. */
+  readonly reference: string;
+  readonly digest: Digest;
+  readonly reason: string;
+}
+
+/**
+ * What came of a deletion. `unknown`: it was one of a batch of which some were kept, and the host does not say which.
+ * A row that still says `intended` belongs to a process that died, or to a call that failed, half way.
+ */
+export type DeletionOutcome = 'done' | 'kept' | 'unknown';
+
+/** Deletions whose intention is on record. */
+export interface IntendedDeletions {
+  /** Records what came of them, one outcome each, in the order in which they were given. */
+  settle(outcomes: readonly DeletionOutcome[]): Promise<void>;
+}
+
+/** The record of a run that is in flight; it is also what makes it the only one. */
+export interface RunRecord {
+  /**
+   * Says that the run makes progress; cheap enough for every batch.
+   * @throws GcError GC_LEASE_LOST when another process took over
+   */
+  beat(): Promise<void>;
+  /**
+   * Puts deletions on record before they are made, so that a crash cannot leave one without a trace.
+   * @throws GcError GC_LEASE_LOST when another process took over
+   */
+  intend(deletions: readonly Deletion[]): Promise<IntendedDeletions>;
+  /** Records the report and lets the next run begin. */
+  finish(report: GcReport): Promise<void>;
+}
+
+/** Where runs are recorded, and where one collector keeps the others out. */
+export interface RunJournal {
+  /** Begins a run; `undefined` while another one is in flight. */
+  begin(runId: string, startedAt: number): Promise<RunRecord | undefined>;
+}
+
+/** A journal that keeps nothing and keeps nobody out: for dry runs, and for one process without a database. */
+export const blankJournal: RunJournal = {
+  begin: async () => ({
+    beat: async () => {},
+    intend: async () => ({ settle: async () => {} }),
+    finish: async () => {},
+  }),
+};
