@@ -1,0 +1,29 @@
+import type { Knex } from 'knex';
+
+/**
+ * A run that has shown no progress for this long is taken to be dead, ms. It is long, because a batch may have to wait
+ * for locks and for a slow check of an upstream; nothing depends on the next run being soon.
+ */
+export const LEASE_MS = 120_000;
+
+/** Begins a run, in place of one that is dead if need be. False while another one is in flight. */
+export function beginRun(
+  knex: Knex,
+  run: { readonly runId: string; readonly holder: string; readonly startedAt: number },
+): Promise<boolean> {
+  const startedAt = new Date(run.startedAt);
+  return knex.transaction(async (transaction) => {
+    await transaction.raw(
+      `UPDATE gc_run SET state = 'abandoned', finished_at = :now
+        WHERE state = 'running' AND heartbeat_at < :deadBefore`,
+      { now: startedAt, deadBefore: new Date(run.startedAt - LEASE_MS) },
+    );
+    const begun = await transaction.raw<{ readonly rowCount: number }>(
+      `INSERT INTO gc_run (run_id, holder, state, started_at, heartbeat_at)
+       VALUES (:runId, :holder, 'running', :startedAt, :startedAt)
+       ON CONFLICT DO NOTHING`,
+      { runId: run.runId, holder: run.holder, startedAt },
+    );
+    return begun.rowCount === 1;
+  });
+}

@@ -1,0 +1,19 @@
+import type { Knex } from 'knex';
+import { createRunTables } from './migrations/0001-create-run-tables.js';
+
+interface NamedMigration extends Knex.Migration {
+  readonly name: string;
+}
+
+/** In the order in which they are applied. A name that was ever released stays. */
+const MIGRATIONS: readonly NamedMigration[] = [createRunTables];
+
+/** How a host migrates the tables of this package: `knex.migrate.latest(gcMigrations())`. */
+export function gcMigrations(): Knex.MigratorConfig {
+  const migrationSource: Knex.MigrationSource<NamedMigration> = {
+    getMigrations: async () => [...MIGRATIONS],
+    getMigrationName: (migration) => migration.name,
+    getMigration: async (migration) => migration,
+  };
+  return { tableName: 'gc_migrations', migrationSource };
+}
