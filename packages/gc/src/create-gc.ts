@@ -1,0 +1,113 @@
+import { EventEmitter } from 'node:events';
+import { hostname } from 'node:os';
+import type { Access, Clock, ContentDisposal, ContentSweep, ContentUse, Logger } from '@breakwater/registry-core';
+import type { Router } from 'express';
+import type { Knex } from 'knex';
+import { Collector, type RunOptions } from './collector.js';
+import { errorClass, errorMessage } from './errors.js';
+import type { GcEvents } from './events.js';
+import { gcRouter } from './http/gc-router.js';
+import { readPeriods } from './options.js';
+import type { ExpirableTags, UpstreamState } from './ports.js';
+import { postgresJournal } from './postgres/postgres-journal.js';
+import type { GcReport } from './report.js';
+import { blankJournal } from './run-journal.js';
+import { Schedule } from './schedule.js';
+import { type GcMiddleware, servedMiddleware } from './served-middleware.js';
+import { UseNotes } from './use-notes.js';
+
+/** What a collector is built from. */
+export interface GcOptions {
+  /**
+   * Where runs and deletions are recorded, and what keeps collectors of one cluster apart. Without it nothing is
+   * recorded, and the host sees to it that one process collects. Migrate with `gcMigrations()` first.
+   */
+  readonly knex?: Knex | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Who may ask for a run over HTTP. */
+  readonly access: Access;
+  readonly tags: ExpirableTags;
+  /** Without it nothing is held back for an outage. */
+  readonly upstreams?: UpstreamState | undefined;
+  /** Without it links stay: for hosts whose own collector removes them. */
+  readonly sweep?: ContentSweep | undefined;
+  /** Without it the store is left alone. */
+  readonly disposal?: ContentDisposal | undefined;
+  /** Where leases are written; without it the middleware does nothing. */
+  readonly use?: ContentUse | undefined;
+  /** How long a manifest that was pulled stays pullable with all it needs, ms. Default 1 hour; 0 = not at all. */
+  readonly graceMs?: number | undefined;
+  /** How long an outage keeps the tags of its upstream, ms. Default 30 days; 0 = not at all. */
+  readonly holdMs?: number | undefined;
+  /** The wait between two runs, ms. Default 15 minutes. */
+  readonly intervalMs?: number | undefined;
+}
+
+/** The collector as a host mounts it. */
+export interface Gc {
+  /** Mount it before whatever answers pulls: it renews the lease of what is served. */
+  middleware(): GcMiddleware;
+  /**
+   * One run now. Resolves to its report, also when steps of it failed (`outcome`).
+   * @throws GcError GC_RUNNING, GC_STOPPED, GC_UNAVAILABLE: nothing was done
+   */
+  runOnce(options?: RunOptions): Promise<GcReport>;
+  /** Runs on the interval from now on. */
+  start(): void;
+  /** No run begins after this. Resolves when the one in flight has reached a safe point and all uses are written. */
+  stop(): Promise<void>;
+  /** `POST /api/v1/gc/run` (`?dry_run=true`), for administrators. */
+  router(): Router;
+  readonly events: EventEmitter<GcEvents>;
+}
+
+/**
+ * Builds a collector. It does nothing before it is told to.
+ * @throws GcError GC_OPTIONS_INVALID
+ */
+export function createGc(options: GcOptions): Gc {
+  const { knex, clock, logger, access, use } = options;
+  const { graceMs, holdMs, intervalMs } = readPeriods(options);
+  const events = new EventEmitter<GcEvents>();
+  // Without a grace there is no lease that could be renewed.
+  const notes = use === undefined || graceMs === 0 ? undefined : new UseNotes({ use, clock, graceMs, logger });
+  const collector = new Collector(
+    {
+      clock,
+      logger,
+      tags: options.tags,
+      upstreams: options.upstreams,
+      sweep: options.sweep,
+      disposal: options.disposal,
+      graceMs,
+      holdMs,
+      writeUses: async () => notes?.flush(),
+    },
+    knex === undefined ? blankJournal : postgresJournal(knex, clock, `${hostname()}/${process.pid}`),
+    events,
+  );
+  const schedule = new Schedule(intervalMs, async () => {
+    try {
+      await collector.run();
+    } catch (error) {
+      const code = errorClass(error);
+      if (code === 'GC_RUNNING' || code === 'GC_STOPPED') return;
+      logger.warn({ code, error: errorMessage(error) }, 'gc could not run and tries again on the interval');
+      events.emit('rejected', error);
+    }
+  });
+  const runOnce = (runOptions?: RunOptions) => collector.run(runOptions);
+  return {
+    middleware: () => servedMiddleware(notes),
+    runOnce,
+    start: () => schedule.start(),
+    async stop() {
+      schedule.stop();
+      await collector.stop();
+      await notes?.close();
+    },
+    router: () => gcRouter({ access, runOnce }),
+    events,
+  };
+}

@@ -1,0 +1,253 @@
+import type { ExpirableTag, ExpirableTags, UpstreamCondition, UpstreamState } from '@breakwater/gc';
+import {
+  type ContentDisposal,
+  type ContentLink,
+  type ContentSweep,
+  type ContentUse,
+  type Digest,
+  digestOf,
+  parseOrganizationName,
+  parseRepositoryName,
+  parseTag,
+  type Repository,
+  repositoryKey,
+  type Tag,
+} from '@breakwater/registry-core';
+import type { MovableClock } from '@breakwater/test-kit';
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** What content consists of: a manifest needs others, a blob is bytes. */
+interface Content {
+  readonly kind: 'manifest' | 'blob';
+  readonly size: number;
+  readonly children: readonly Digest[];
+  readonly blobs: readonly Digest[];
+  unlinkedAt: number | undefined;
+}
+
+/** What a fake upstream says of itself, and how often it was asked. */
+export interface FakeUpstream {
+  condition: UpstreamCondition;
+  /** What a fresh check finds. */
+  found: UpstreamCondition;
+  checks: number;
+}
+
+export const UPSTREAM = 'registry.example';
+
+/** A digest of a name. */
+export function digestNamed(name: string): Digest {
+  return digestOf(new TextEncoder().encode(name));
+}
+
+/** A proxied repository of the organization `acme`. */
+export function repositoryNamed(name: string, upstream: string | undefined = UPSTREAM): Repository {
+  const organization = parseOrganizationName('acme');
+  const repository = parseRepositoryName(name);
+  if (organization === undefined || repository === undefined) throw new Error(`no repository name: ${name}`);
+  return { organization, name: repository, ...(upstream === undefined ? {} : { upstream }) };
+}
+
+export function tagNamed(name: string): Tag {
+  const tag = parseTag(name);
+  if (tag === undefined) throw new Error(`no tag: ${name}`);
+  return tag;
+}
+
+/**
+ * A registry in memory that keeps the contracts of the ports: what is removed is re-checked in the same breath, a
+ * lease covers all that a manifest needs, and content without a link is freed apart.
+ */
+export class FakeRegistry {
+  readonly links = new Map<string, Mutable<ContentLink>>();
+  readonly content = new Map<Digest, Content>();
+  readonly cachedTags = new Map<string, Mutable<ExpirableTag>>();
+  readonly upstream: FakeUpstream = {
+    condition: { down: false, lastHeardAt: Number.MAX_SAFE_INTEGER },
+    found: { down: false },
+    checks: 0,
+  };
+  /** Every removal, by what was removed. */
+  readonly removals: string[] = [];
+  /** Run before the named port does its work; may throw. */
+  readonly before: Partial<
+    Record<'list' | 'expire' | 'needs' | 'unreachable' | 'remove' | 'dispose' | 'touch', () => void | Promise<void>>
+  > = {};
+
+  constructor(readonly clock: MovableClock) {}
+
+  /** Stores an image of the given layers and links it. Links that are there already are renewed. */
+  putImage(repository: Repository, name: string, layers: readonly string[]): Digest {
+    const blobs = [`${name}-config`, ...layers].map((layer) => this.#putBlob(repository, layer));
+    return this.#putManifest(repository, name, [], blobs);
+  }
+
+  /** Stores an index of manifests that are linked to the repository already. */
+  putIndex(repository: Repository, name: string, children: readonly Digest[]): Digest {
+    return this.#putManifest(repository, name, children, []);
+  }
+
+  /** Points a cached tag to a manifest, confirmed and used now. */
+  tag(repository: Repository, tag: string, digest: Digest, facts: Partial<ExpirableTag> = {}): Mutable<ExpirableTag> {
+    const now = this.clock.now();
+    const entry: Mutable<ExpirableTag> = {
+      repository,
+      reference: { kind: 'tag', tag: tagNamed(tag) },
+      digest,
+      confirmedAt: now,
+      lastUsedAt: now,
+      stalenessPeriodS: 100,
+      pinned: false,
+      ...facts,
+    };
+    this.cachedTags.set(`${repositoryKey(repository)}\n${tag}`, entry);
+    return entry;
+  }
+
+  /** Whether the manifest and all that it needs is linked to the repository and stored. */
+  isWhole(repository: Repository, digest: Digest): boolean {
+    const content = this.content.get(digest);
+    if (content === undefined || !this.links.has(linkKey(repository, digest))) return false;
+    return [...content.children, ...content.blobs].every((needed) => this.isWhole(repository, needed));
+  }
+
+  readonly tags: ExpirableTags = {
+    list: async (cursor, limit) => {
+      await this.before.list?.();
+      const keys = after([...this.cachedTags.keys()], cursor);
+      const page = keys.slice(0, limit);
+      const tags = page.flatMap((key) => {
+        const tag = this.cachedTags.get(key);
+        return tag === undefined ? [] : [{ ...tag }];
+      });
+      return { tags, next: keys.length > page.length ? page.at(-1) : undefined };
+    },
+    expire: async (tags) => {
+      await this.before.expire?.();
+      return tags.map((listed) => {
+        for (const [key, tag] of this.cachedTags) {
+          if (JSON.stringify(tag) !== JSON.stringify(listed)) continue;
+          this.cachedTags.delete(key);
+          this.removals.push(`tag ${key}`);
+          return true;
+        }
+        return false;
+      });
+    },
+    needs: async (links) => {
+      await this.before.needs?.();
+      const needed = new Set([...this.cachedTags.values()].map((tag) => linkKey(tag.repository, tag.digest)));
+      return links.map(({ repository, digest }) => needed.has(linkKey(repository, digest)));
+    },
+  };
+
+  readonly sweep: ContentSweep = {
+    unreachable: async (usedBefore, kind, cursor, limit) => {
+      await this.before.unreachable?.();
+      const needed = this.#neededByLinks();
+      const keys = after(
+        [...this.links].flatMap(([key, link]) =>
+          link.kind === kind && link.usedAt < usedBefore && !needed.has(key) ? [key] : [],
+        ),
+        cursor,
+      );
+      const page = keys.slice(0, limit);
+      const links = page.flatMap((key) => {
+        const link = this.links.get(key);
+        return link === undefined ? [] : [{ ...link }];
+      });
+      return { links, next: keys.length > page.length ? page.at(-1) : undefined };
+    },
+    remove: async (links) => {
+      await this.before.remove?.();
+      let removed = 0;
+      for (const { repository, digest, usedAt } of links) {
+        const key = linkKey(repository, digest);
+        if (this.links.get(key)?.usedAt !== usedAt || this.#neededByLinks().has(key)) continue;
+        this.links.delete(key);
+        this.removals.push(`link ${key}`);
+        removed += 1;
+        const linkedElsewhere = [...this.links.values()].some((link) => link.digest === digest);
+        const content = this.content.get(digest);
+        if (!linkedElsewhere && content !== undefined) content.unlinkedAt = this.clock.now();
+      }
+      return { links: removed, kept: links.length - removed };
+    },
+  };
+
+  readonly disposal: ContentDisposal = {
+    dispose: async (before, _runId, dryRun) => {
+      await this.before.dispose?.();
+      const free = [...this.content].filter(([, { unlinkedAt }]) => unlinkedAt !== undefined && unlinkedAt < before);
+      const batch = dryRun ? free : free.slice(0, 2);
+      for (const [digest] of dryRun ? [] : batch) {
+        this.content.delete(digest);
+        this.removals.push(`content ${digest}`);
+      }
+      return {
+        manifests: batch.filter(([, { kind }]) => kind === 'manifest').length,
+        blobs: batch.filter(([, { kind }]) => kind === 'blob').length,
+        bytes: batch.reduce((sum, [, { size }]) => sum + size, 0),
+        done: batch.length === free.length,
+      };
+    },
+  };
+
+  readonly use: ContentUse = {
+    touch: async (uses, at) => {
+      await this.before.touch?.();
+      return uses.map(({ repository, digest }) => this.#renew(repository, digest, at));
+    },
+  };
+
+  readonly upstreams: UpstreamState = {
+    condition: async () => this.upstream.condition,
+    check: async () => {
+      this.upstream.checks += 1;
+      this.upstream.condition = this.upstream.found;
+      return this.upstream.condition;
+    },
+  };
+
+  #renew(repository: Repository, digest: Digest, at: number): boolean {
+    const link = this.links.get(linkKey(repository, digest));
+    if (link === undefined) return false;
+    link.usedAt = Math.max(link.usedAt, at);
+    const { children = [], blobs = [] } = this.content.get(digest) ?? {};
+    for (const needed of [...children, ...blobs]) this.#renew(repository, needed, at);
+    return true;
+  }
+
+  #neededByLinks(): Set<string> {
+    const needed = new Set<string>();
+    for (const { repository, digest } of this.links.values()) {
+      const { children = [], blobs = [] } = this.content.get(digest) ?? {};
+      for (const each of [...children, ...blobs]) needed.add(linkKey(repository, each));
+    }
+    return needed;
+  }
+
+  #putBlob(repository: Repository, name: string): Digest {
+    return this.#put(repository, digestNamed(name), { kind: 'blob', size: 10, children: [], blobs: [] });
+  }
+
+  #putManifest(repository: Repository, name: string, children: readonly Digest[], blobs: readonly Digest[]): Digest {
+    return this.#put(repository, digestNamed(name), { kind: 'manifest', size: 1, children, blobs });
+  }
+
+  #put(repository: Repository, digest: Digest, content: Omit<Content, 'unlinkedAt'>): Digest {
+    this.content.set(digest, { ...content, unlinkedAt: undefined });
+    const usedAt = this.clock.now();
+    this.links.set(linkKey(repository, digest), { repository, kind: content.kind, digest, usedAt });
+    return digest;
+  }
+}
+
+function linkKey(repository: Repository, digest: Digest): string {
+  return `${repositoryKey(repository)}\n${digest}`;
+}
+
+function after(keys: readonly string[], cursor: string | undefined): readonly string[] {
+  return [...keys].sort().filter((key) => cursor === undefined || key > cursor);
+}
