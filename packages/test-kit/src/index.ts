@@ -15,6 +15,10 @@ export {
 export { dockerRegistryTool, skopeoTool } from './clients/tools.js';
 export { type Duration, durationMs, type MovableClock, movableClock } from './clock/movable-clock.js';
 export { BREAKAGES, type Breakage, breakImage } from './images/broken-images.js';
+export { describeBlobStore, readBlob, writeBlobFile } from './contracts/blob-store-contract.js';
+export { describeManifestStore, storable } from './contracts/manifest-store-contract.js';
+export { repositoryOf, tagOf } from './contracts/repositories.js';
+export { describeTagStore } from './contracts/tag-store-contract.js';
 export {
   type BuiltContent,
   type BuiltDescriptor,
@@ -29,6 +33,9 @@ export {
   manifestFrom,
   manifestOf,
 } from './images/image-builder.js';
+export { MemoryBlobStore } from './memory/memory-blob-store.js';
+export { MemoryManifestStore } from './memory/memory-manifest-store.js';
+export { MemoryTagStore } from './memory/memory-tag-store.js';
 export { describeWith, type Need, root, testWith, tool } from './needs.js';
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './postgres/create-test-database.js';
 export { openPool } from './postgres/pool.js';
