@@ -8,7 +8,7 @@ export interface GcPeriods {
 }
 
 /** What holds where nothing is said. */
-export const DEFAULT_PERIODS: GcPeriods = {
+const DEFAULT_PERIODS: GcPeriods = {
   graceMs: 3_600_000,
   holdMs: 30 * 86_400_000,
   intervalMs: 15 * 60_000,

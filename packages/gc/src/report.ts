@@ -4,7 +4,7 @@ import type { ExpireReason, OwnKeepReason } from './expiry-rule.js';
 import type { ExpirableTag } from './ports.js';
 
 /** The most tags that a report names; the totals beside them are complete. */
-export const MAX_REPORTED_TAGS = 1000;
+const MAX_REPORTED_TAGS = 1000;
 
 /** Why a tag stayed. */
 export type KeepReason =

@@ -10,7 +10,7 @@ import { bounded } from './bounded.js';
 import { errorClass, errorMessage } from './errors.js';
 
 /** Uses noted in memory are written this often, ms. The margin of the collector is twice as long. */
-export const WRITE_INTERVAL_MS = 5000;
+const WRITE_INTERVAL_MS = 5000;
 /** The longest that a pull waits for its lease to be written, ms. */
 const WRITE_WAIT_MS = 200;
 /** Manifests whose lease is remembered; the least recently used are forgotten, and cost one write when they come back. */

@@ -49,7 +49,7 @@ export function repositoryNamed(name: string, upstream: string | undefined = UPS
   return { organization, name: repository, ...(upstream === undefined ? {} : { upstream }) };
 }
 
-export function tagNamed(name: string): Tag {
+function tagNamed(name: string): Tag {
   const tag = parseTag(name);
   if (tag === undefined) throw new Error(`no tag: ${name}`);
   return tag;

@@ -3,7 +3,7 @@ import { type Access, RegistryError, silentLogger } from '@breakwater/registry-c
 import type { FakeRegistry } from './fake-registry.js';
 
 /** An access of two: `admin` may administer, anybody else who names himself may not. */
-export const testAccess: Access = {
+const testAccess: Access = {
   authenticate: async (request) => {
     const name = request.headers.authorization;
     if (name === 'wrong') throw new RegistryError('UNAUTHORIZED');

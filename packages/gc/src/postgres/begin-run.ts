@@ -4,7 +4,7 @@ import type { Knex } from 'knex';
  * A run that has shown no progress for this long is taken to be dead, ms. It is long, because a batch may have to wait
  * for locks and for a slow check of an upstream; nothing depends on the next run being soon.
  */
-export const LEASE_MS = 120_000;
+const LEASE_MS = 120_000;
 
 /** Begins a run, in place of one that is dead if need be. False while another one is in flight. */
 export function beginRun(
