@@ -14,7 +14,7 @@ export interface UpstreamProbe {
    * Asks the upstream whether it can be used: `valid` when it lets us in, `anonymous` when it wants credentials for its
    * base route and none were given.
    *
-   * @throws an error whose `class` is one of FAILURE_CLASSES
+   * @throws an error whose `class` or `failureClass` is one of FAILURE_CLASSES
    */
   validate(candidate: UpstreamCandidate): Promise<'valid' | 'anonymous'>;
   /**

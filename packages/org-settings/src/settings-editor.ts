@@ -197,7 +197,8 @@ function accepted<T>(parsed: Parsed<T>): T {
 
 /** What a failed validation tells: the failure class and no more, since the target may be somebody else's (S6). */
 function probeFailure(error: unknown): unknown {
-  const failureClass = (error as { readonly class?: unknown } | undefined)?.class;
+  const named = (error ?? {}) as { readonly class?: unknown; readonly failureClass?: unknown };
+  const failureClass = named.class ?? named.failureClass;
   if (typeof failureClass !== 'string' || !isFailureClass(failureClass)) return error;
   if (failureClass === 'blocked') return new SettingsError('UPSTREAM_NOT_ALLOWED', { cause: error });
   if (failureClass === 'denied') return new SettingsError('LOGIN_FAILED', { reason: failureClass, cause: error });

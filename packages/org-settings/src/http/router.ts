@@ -134,6 +134,8 @@ export function createSettingsRouter(options: SettingsRouterOptions): HttpHandle
       const message = 'the body must be a JSON object, sent with Content-Type: application/json';
       throw invalid([{ field: undefined, message }]);
     }
+    // A host that parses every body has done it already; its parser need not be of the same version of Express.
+    if (request.readableEnded && request.body !== undefined) return;
     await new Promise<void>((resolve, reject) => {
       parser(request, response, (error?: unknown) => {
         if (error === undefined) resolve();
