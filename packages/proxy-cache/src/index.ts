@@ -1,1 +1,11 @@
-export {};
+export { createProxyCache, type ProxyCache } from './create-proxy-cache.js';
+export { type AnswerDecision, type CheckOutcome, decideAnswer } from './decision/decide-answer.js';
+export { decidePull, type HealthFacts, type PullDecision } from './decision/decide-pull.js';
+export { ageMs, type CachedTagState, cachedTagState } from './decision/freshness.js';
+export type { ProxyCacheEventName, ProxyCacheEvents } from './events.js';
+export type { ProxyCacheOptions } from './options.js';
+export type { Lookup, ResolvedAddress } from './ports.js';
+export { proxyCacheMigrations } from './postgres/migrations.js';
+export { AddressGuard } from './upstream/address-guard.js';
+export { DEFAULT_DEADLINES, type Deadlines } from './upstream/deadlines.js';
+export { isUpstreamError, UpstreamError } from './upstream/upstream-error.js';

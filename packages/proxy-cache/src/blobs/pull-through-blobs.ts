@@ -1,0 +1,232 @@
+import { rm } from 'node:fs/promises';
+import {
+  type BlobStore,
+  type Clock,
+  type Digest,
+  type Logger,
+  type OpenBlob,
+  type ProxyCacheSettings,
+  RegistryError,
+} from '@breakwater/registry-core';
+import type { ExtraHeaders } from '@breakwater/registry-http';
+import type { Emit } from '../events.js';
+import type { UpstreamHealth } from '../health/upstream-health.js';
+import { forwardedHeaders, hitHeaders } from '../manifests/cache-headers.js';
+import { contentKey } from '../manifests/hot-manifests.js';
+import type { ProxiedRepository } from '../ports.js';
+import type { Deadlines } from '../upstream/deadlines.js';
+import type { UpstreamClient } from '../upstream/upstream-client.js';
+import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
+import { Download } from './download.js';
+import type { Spool } from './spool.js';
+
+/** What pulls of blobs lean on. */
+export interface PullThroughBlobsParts {
+  readonly local: BlobStore;
+  readonly spool: Spool;
+  readonly health: UpstreamHealth;
+  readonly upstreams: UpstreamClient;
+  readonly deadlines: Deadlines;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly logger: Logger;
+}
+
+/** A blob for a client, and what its answer says about where it came from. Whoever has it closes the blob. */
+export interface PulledBlob {
+  readonly blob: OpenBlob;
+  readonly headers: ExtraHeaders;
+}
+
+/** Pulls of blobs: from the host's store, else streamed from the upstream while they are stored. */
+export class PullThroughBlobs {
+  readonly #downloads = new Map<string, Promise<Download>>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+
+  constructor(private readonly parts: PullThroughBlobsParts) {}
+
+  /**
+   * @throws UpstreamError when the blob is not stored and the upstream does not give it
+   * @throws RegistryError for failures of our own store
+   */
+  async pull(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<PulledBlob> {
+    const stored = await this.parts.local.open(repository, digest);
+    if (stored !== undefined) {
+      this.#tellPull(repository, digest, 'hit');
+      return { blob: stored, headers: hitHeaders() };
+    }
+    const download = await this.#join(settings, repository, digest);
+    const blob = await download.reader();
+    this.#tellPull(repository, digest, 'miss');
+    return { blob, headers: forwardedHeaders('uri-miss', true) };
+  }
+
+  /** Size of a blob in bytes, without fetching it. `undefined` when the upstream does not say. */
+  async size(
+    settings: ProxyCacheSettings,
+    repository: ProxiedRepository,
+    digest: Digest,
+  ): Promise<{ readonly size: number; readonly headers: ExtraHeaders } | undefined> {
+    const stored = await this.parts.local.open(repository, digest);
+    if (stored !== undefined) {
+      await stored.close();
+      return { size: stored.size, headers: hitHeaders() };
+    }
+    const signal = AbortSignal.timeout(this.parts.deadlines.clientBudgetMs);
+    const size = await this.#asked(settings, repository, digest, () =>
+      this.parts.upstreams.registry(settings).headBlob(repository.name, digest, signal),
+    );
+    return size === undefined ? undefined : { size, headers: forwardedHeaders('uri-miss', false) };
+  }
+
+  /** Ends the downloads under way and waits until they are gone. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled([...this.#downloads.values()]);
+    await Promise.allSettled([...this.#running]);
+  }
+
+  /** One download per digest and repository: content is readable only where its own upstream gave it (S26). */
+  #join(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<Download> {
+    const key = contentKey(repository, digest);
+    const joined = this.#downloads.get(key);
+    if (joined !== undefined) return joined;
+    const starting = this.#start(settings, repository, digest, () => this.#downloads.delete(key));
+    this.#downloads.set(key, starting);
+    starting.catch(() => this.#downloads.delete(key));
+    return starting;
+  }
+
+  async #start(
+    settings: ProxyCacheSettings,
+    repository: ProxiedRepository,
+    digest: Digest,
+    done: () => void,
+  ): Promise<Download> {
+    const { deadlines, health, clock, upstreams } = this.parts;
+    const { retryAfterUntil = 0 } = await health.facts(health.scopeOf(settings));
+    const waitMs = retryAfterUntil - clock.now();
+    if (waitMs > 0) {
+      throw new UpstreamError('rate_limited', 'the upstream asked us to wait', {
+        upstreamStatus: 429,
+        retryAfterMs: waitMs,
+      });
+    }
+    const deadline = new Deadline(this.#closing.signal, deadlines.clientBudgetMs);
+    try {
+      const { body, size } = await this.#asked(settings, repository, digest, () =>
+        upstreams.registry(settings).getBlob(repository.name, digest, deadline.signal),
+      );
+      deadline.extend(deadlines.blobMs);
+      const download = await this.#create(digest, size, deadline.signal).catch((error: unknown) => {
+        body.destroy();
+        throw storageFailure(error);
+      });
+      const running = this.#finish(download, repository, digest, () => download.run(body)).finally(() => {
+        deadline.clear();
+        done();
+        this.#running.delete(running);
+      });
+      this.#running.add(running);
+      return download;
+    } catch (error) {
+      deadline.clear();
+      throw error;
+    }
+  }
+
+  async #create(digest: Digest, expectedSize: number | undefined, signal: AbortSignal): Promise<Download> {
+    const file = await this.parts.spool.fileFor(digest);
+    return Download.create({ digest, file, expectedSize, idleMs: this.parts.deadlines.idleMs, signal });
+  }
+
+  /** Runs the download to its end and hands the verified file to the host. Never rejects. */
+  async #finish(
+    download: Download,
+    repository: ProxiedRepository,
+    digest: Digest,
+    run: () => Promise<void>,
+  ): Promise<void> {
+    const { local, emit, logger } = this.parts;
+    const content = { organization: repository.organization, repository: repository.name, reference: digest };
+    try {
+      await run();
+      await local.import(repository, digest, download.file);
+    } catch (error) {
+      if (isUpstreamError(error) && error.failureClass === 'integrity') emit('integrity-failure', content);
+      logger.warn({ err: error, ...content }, 'a blob could not be fetched and stored; the next pull starts anew');
+    } finally {
+      await rm(download.file, { force: true }).catch(() => undefined);
+      await download.release().catch(() => undefined);
+    }
+  }
+
+  /** Asks the upstream, and tells health what came of it: a blob of another origin, a CDN's, says nothing about it. */
+  async #asked<T>(
+    settings: ProxyCacheSettings,
+    repository: ProxiedRepository,
+    digest: Digest,
+    ask: () => Promise<T>,
+  ): Promise<T> {
+    const { emit, health } = this.parts;
+    const content = { organization: repository.organization, repository: repository.name, reference: digest };
+    emit('upstream-request', { ...content, purpose: 'blob' });
+    try {
+      return await ask();
+    } catch (error) {
+      if (isUpstreamError(error) && error.failureClass === 'rate_limited') {
+        await health.failed(health.scopeOf(settings), error, false);
+      }
+      throw error;
+    }
+  }
+
+  #tellPull(repository: ProxiedRepository, digest: Digest, result: 'hit' | 'miss'): void {
+    this.parts.emit('pull', {
+      organization: repository.organization,
+      repository: repository.name,
+      reference: digest,
+      kind: 'blob',
+      result,
+    });
+  }
+}
+
+/** A deadline that is extended once the headers are there, and ends with the cache. */
+class Deadline {
+  readonly #controller = new AbortController();
+  readonly #abort = () => this.#controller.abort();
+  #timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly parent: AbortSignal,
+    ms: number,
+  ) {
+    this.#timer = setTimeout(this.#abort, ms);
+    if (parent.aborted) this.#abort();
+    else parent.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  extend(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#abort, ms);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.parent.removeEventListener('abort', this.#abort);
+  }
+}
+
+function storageFailure(cause: unknown): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the registry cannot store the blob', {
+    detail: { reason: 'storage' },
+    reasonPhrase: 'Registry Storage Failed',
+    cause,
+  });
+}

@@ -1,0 +1,57 @@
+import type { OrganizationName, ProxyCacheSettings, ProxyCacheSettingsReader } from '@breakwater/registry-core';
+import type { UpstreamHealth } from '../health/upstream-health.js';
+import type { TagChecks } from '../manifests/tag-checks.js';
+import type { CachedTagTable } from '../postgres/cached-tag-table.js';
+
+/** How an upstream is. Times are milliseconds since the epoch. */
+export interface UpstreamCondition {
+  readonly down: boolean;
+  readonly downSince?: number;
+  readonly lastHeardAt?: number;
+}
+
+/** How many of the most recently used tags are looked through for one that can be checked. */
+const CANDIDATES = 20;
+
+/** The view that garbage collection has of upstream health. */
+export class UpstreamStateView {
+  constructor(
+    private readonly settings: ProxyCacheSettingsReader,
+    private readonly health: UpstreamHealth,
+    private readonly checks: TagChecks,
+    private readonly table: CachedTagTable,
+  ) {}
+
+  /** The condition of the upstream that content came from. One that no organization proxies any more is not down. */
+  async condition(organization: OrganizationName, upstream: string): Promise<UpstreamCondition> {
+    const settings = await this.#settings(organization, upstream);
+    if (settings === undefined) return { down: false };
+    const { origin } = this.health.scopeOf(settings);
+    const record = await this.health.record(origin);
+    return {
+      down: record.downSince !== undefined,
+      ...(record.downSince === undefined ? {} : { downSince: record.downSince }),
+      ...(record.lastSuccessAt === undefined ? {} : { lastHeardAt: record.lastSuccessAt }),
+    };
+  }
+
+  /** Repeats the real check of the tag that was used last, and resolves to the condition after it. */
+  async check(organization: OrganizationName, upstream: string): Promise<UpstreamCondition> {
+    const settings = await this.#settings(organization, upstream);
+    if (settings === undefined) return { down: false };
+    const { origin } = this.health.scopeOf(settings);
+    const candidates = await this.table.mostRecentlyUsed(origin, CANDIDATES);
+    const ours = candidates.find(
+      ({ repository }) => repository.organization === organization && repository.upstream === upstream,
+    );
+    if (ours !== undefined) {
+      await this.checks.start({ repository: ours.repository, tag: ours.tag }, settings, ours.entry).result;
+    }
+    return this.condition(organization, upstream);
+  }
+
+  async #settings(organization: OrganizationName, upstream: string): Promise<ProxyCacheSettings | undefined> {
+    const settings = await this.settings.find(organization);
+    return settings?.upstream === upstream ? settings : undefined;
+  }
+}

@@ -1,0 +1,214 @@
+import { type Clock, FAILURE_CLASSES, type Logger, type ProxyCacheSettings } from '@breakwater/registry-core';
+import { LRUCache } from 'lru-cache';
+import type { HealthFacts } from '../decision/decide-pull.js';
+import type { Emit } from '../events.js';
+import type { HealthKey, UpstreamHealthTable } from '../postgres/upstream-health-table.js';
+import { upstreamEndpoint } from '../upstream/endpoint.js';
+import type { UpstreamError } from '../upstream/upstream-error.js';
+import { afterFailure, afterSuccess, type FailedCheck, type HealthRecord, UNKNOWN_HEALTH } from './health-record.js';
+
+/** Whose health: the origin that an organization's registry is at, and the credential it is asked with. */
+export interface HealthScope {
+  readonly origin: string;
+  /** Organization and version of the credentials; all that ask anonymously share the limits of our address. */
+  readonly credential: string;
+}
+
+/** Failures of a check which make the whole origin known to be down (P8). */
+const ORIGIN_CLASSES: ReadonlySet<string> = new Set([
+  'connect',
+  'dns',
+  'tls',
+  'timeout',
+  'protocol',
+  'server_error',
+  'auth',
+]);
+/** How old what we remember may be before Postgres is asked again, and how often a success is written. Milliseconds. */
+const REREAD_AFTER_MS = 1_000;
+const SUCCESS_WRITE_EVERY_MS = 10_000;
+const MAX_ORIGINS = 1_000;
+const ORIGIN_ITSELF = '';
+
+interface Remembered {
+  /** Monotonic. */
+  readAt: number;
+  readonly records: Map<string, HealthRecord>;
+}
+
+/** The only breaker: the health of upstreams, shared through Postgres and kept over restarts. */
+export class UpstreamHealth {
+  readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_ORIGINS });
+  readonly #scopes = new WeakMap<ProxyCacheSettings, HealthScope>();
+
+  constructor(
+    private readonly table: UpstreamHealthTable,
+    private readonly clock: Clock,
+    private readonly emit: Emit,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Whose health matters to an organization's pulls. Worked out once per settings, since every pull asks. */
+  scopeOf(settings: ProxyCacheSettings): HealthScope {
+    const known = this.#scopes.get(settings);
+    if (known !== undefined) return known;
+    const scope = healthScope(settings);
+    this.#scopes.set(settings, scope);
+    return scope;
+  }
+
+  /** What is remembered, without asking anybody. */
+  peek(scope: HealthScope): HealthFacts {
+    const records = this.#remembered.get(scope.origin)?.records;
+    return records === undefined ? {} : toFacts(records.get(ORIGIN_ITSELF), records.get(scope.credential));
+  }
+
+  /** What the cluster knows, at most a second old. Without Postgres: what this process knows. */
+  async facts(scope: HealthScope): Promise<HealthFacts> {
+    await this.#refresh(scope.origin);
+    return this.peek(scope);
+  }
+
+  /** The record of an origin itself. */
+  async record(origin: string): Promise<HealthRecord> {
+    await this.#refresh(origin);
+    return this.#remembered.get(origin)?.records.get(ORIGIN_ITSELF) ?? UNKNOWN_HEALTH;
+  }
+
+  /** The upstream answered as a registry does, whatever it said. */
+  async heard(scope: HealthScope): Promise<void> {
+    await this.#succeed({ origin: scope.origin, credential: ORIGIN_ITSELF });
+  }
+
+  /** The upstream answered positively. */
+  async succeeded(scope: HealthScope): Promise<void> {
+    await this.heard(scope);
+    const ofCredential = this.#remembered.get(scope.origin)?.records.get(scope.credential);
+    if (ofCredential?.downSince !== undefined) await this.#succeed(scope);
+  }
+
+  /** A check failed. Refusals show that the upstream is up; a rate limit concerns the credential only. */
+  async failed(scope: HealthScope, error: UpstreamError, claimed: boolean): Promise<void> {
+    const { failureClass } = error;
+    if (failureClass === 'removed' || failureClass === 'denied') return this.heard(scope);
+    if (FAILURE_CLASSES[failureClass].shields !== 'always') return;
+    const failed: FailedCheck = {
+      failureClass,
+      claimed,
+      ...(error.upstreamStatus === undefined ? {} : { upstreamStatus: error.upstreamStatus }),
+      ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    };
+    if (failureClass === 'rate_limited') {
+      await this.heard(scope);
+      await this.#fail(scope, failed);
+    } else if (ORIGIN_CLASSES.has(failureClass)) {
+      await this.#fail({ origin: scope.origin, credential: ORIGIN_ITSELF }, failed);
+    }
+  }
+
+  /** Reads what is known to be down, so that a restart during an outage costs no time-out. */
+  async load(): Promise<void> {
+    for (const { key, record } of await this.table.knownDown()) this.#remember(key, record);
+  }
+
+  /** What is known to be down and due for a check. */
+  due(): readonly HealthKey[] {
+    const now = this.clock.now();
+    return [...this.#remembered.entries()].flatMap(([origin, { records }]) =>
+      [...records.entries()]
+        .filter(([, record]) => record.downSince !== undefined && (record.nextCheckAt ?? 0) <= now)
+        .map(([credential]) => ({ origin, credential })),
+    );
+  }
+
+  /** Takes a due check for this process; false when another one was faster. */
+  async claim(key: HealthKey, leaseMs: number): Promise<boolean> {
+    const now = this.clock.now();
+    const claimed = await this.table.claimCheck(key, now, now + leaseMs);
+    const remembered = this.#remembered.get(key.origin);
+    // Whoever has it, it is not due for us any more; what came of it is read with the next refresh.
+    const record = remembered?.records.get(key.credential);
+    if (record !== undefined) remembered?.records.set(key.credential, { ...record, nextCheckAt: now + leaseMs });
+    if (!claimed && remembered !== undefined) {
+      remembered.readAt = Number.NEGATIVE_INFINITY;
+      await this.#refresh(key.origin);
+    }
+    return claimed;
+  }
+
+  async #refresh(origin: string): Promise<void> {
+    const remembered = this.#remembered.get(origin);
+    if (remembered !== undefined && performance.now() - remembered.readAt < REREAD_AFTER_MS) return;
+    try {
+      const records = new Map(await this.table.findAll(origin));
+      this.#remembered.set(origin, { readAt: performance.now(), records });
+    } catch (error) {
+      this.logger.warn(
+        { err: error, origin },
+        'the health of an upstream could not be read; going on with what is known',
+      );
+      if (remembered !== undefined) remembered.readAt = performance.now();
+    }
+  }
+
+  async #succeed(key: HealthKey): Promise<void> {
+    const now = this.clock.now();
+    const known = this.#remembered.get(key.origin)?.records.get(key.credential);
+    const isNews = known?.downSince !== undefined || now - (known?.lastSuccessAt ?? 0) >= SUCCESS_WRITE_EVERY_MS;
+    if (!isNews) return;
+    this.#remember(key, afterSuccess(known ?? UNKNOWN_HEALTH, now));
+    const before = (await this.#change(key, (record) => afterSuccess(record, now))) ?? known;
+    if (before?.downSince !== undefined && key.credential === ORIGIN_ITSELF) {
+      this.emit('upstream-recovered', { origin: key.origin, downForMs: Math.max(0, now - before.downSince) });
+    }
+  }
+
+  async #fail(key: HealthKey, failed: FailedCheck): Promise<void> {
+    const now = this.clock.now();
+    const random = Math.random();
+    const known = this.#remembered.get(key.origin)?.records.get(key.credential) ?? UNKNOWN_HEALTH;
+    this.#remember(key, afterFailure(known, failed, now, random));
+    const before = (await this.#change(key, (record) => afterFailure(record, failed, now, random))) ?? known;
+    if (before.downSince === undefined) {
+      this.emit('upstream-down', { origin: key.origin, failureClass: failed.failureClass });
+    }
+  }
+
+  /** Resolves to the record before; `undefined` when Postgres could not be asked. */
+  async #change(key: HealthKey, change: (record: HealthRecord) => HealthRecord): Promise<HealthRecord | undefined> {
+    try {
+      const { before, after } = await this.table.change(key, change);
+      this.#remember(key, after);
+      return before;
+    } catch (error) {
+      this.logger.warn({ err: error, origin: key.origin }, 'the health of an upstream could not be written');
+      return undefined;
+    }
+  }
+
+  #remember(key: HealthKey, record: HealthRecord): void {
+    const remembered = this.#remembered.get(key.origin);
+    if (remembered === undefined) {
+      const records = new Map([[key.credential, record]]);
+      this.#remembered.set(key.origin, { readAt: Number.NEGATIVE_INFINITY, records });
+    } else {
+      remembered.records.set(key.credential, record);
+    }
+  }
+}
+
+function healthScope(settings: ProxyCacheSettings): HealthScope {
+  const credential =
+    settings.credentials === undefined ? 'anonymous' : `${settings.organization}:${settings.credentialVersion}`;
+  return { origin: upstreamEndpoint(settings).origin, credential };
+}
+
+function toFacts(origin: HealthRecord | undefined, credential: HealthRecord | undefined): HealthFacts {
+  const down = [origin, credential].find((record) => record?.downSince !== undefined);
+  return {
+    ...(down?.downSince === undefined || down.failureClass === undefined
+      ? {}
+      : { down: { since: down.downSince, failureClass: down.failureClass } }),
+    ...(credential?.retryAfterUntil === undefined ? {} : { retryAfterUntil: credential.retryAfterUntil }),
+  };
+}

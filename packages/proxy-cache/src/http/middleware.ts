@@ -1,0 +1,178 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  type Access,
+  type Logger,
+  type ProxyCacheSettings,
+  type ProxyCacheSettingsReader,
+  RegistryError,
+} from '@breakwater/registry-core';
+import {
+  answerBlob,
+  answerError,
+  answerManifest,
+  parseRegistryRoute,
+  type RegistryRoute,
+} from '@breakwater/registry-http';
+import type { PullThroughBlobs } from '../blobs/pull-through-blobs.js';
+import type { Emit } from '../events.js';
+import type { UpstreamHealth } from '../health/upstream-health.js';
+import type { PullThroughManifests } from '../manifests/pull-through-manifests.js';
+import type { ProxiedRepository } from '../ports.js';
+import type { UpstreamTags } from '../tags/upstream-tags.js';
+import { upstreamEndpoint } from '../upstream/endpoint.js';
+import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
+import { answerTags } from './answer-tags.js';
+import { pullFailure } from './pull-failure.js';
+
+/** A plain handler of node:http, which Express 4 and 5 mount like any middleware. */
+export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
+
+/** What the middleware leans on. */
+export interface MiddlewareParts {
+  readonly settings: ProxyCacheSettingsReader;
+  readonly access: Access;
+  readonly manifests: PullThroughManifests;
+  readonly blobs: PullThroughBlobs;
+  readonly tags: UpstreamTags;
+  readonly health: UpstreamHealth;
+  readonly emit: Emit;
+  readonly logger: Logger;
+}
+
+type ProxiedRoute = Extract<RegistryRoute, { readonly organization: unknown }>;
+
+/** Answers whatever is asked of proxy organizations, and leaves all else to `next`. */
+export function proxyCacheMiddleware(parts: MiddlewareParts): Middleware {
+  return (request, response, next) => {
+    const route = parseRegistryRoute(originalTarget(request));
+    if (route === undefined || !('organization' in route)) return next();
+    handle(parts, request, response, route).then(
+      (answered) => {
+        if (!answered) next();
+      },
+      (error: unknown) => answerError(request, response, error, parts.logger),
+    );
+  };
+}
+
+/** The target as it came. Express rewrites `url` below a mount path and keeps the original beside it. */
+function originalTarget(request: IncomingMessage): string {
+  return (request as { originalUrl?: string }).originalUrl ?? request.url ?? '';
+}
+
+/** Resolves to false when the organization is not a proxy organization. */
+async function handle(
+  parts: MiddlewareParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: ProxiedRoute,
+): Promise<boolean> {
+  const settings = await parts.settings.find(route.organization);
+  if (settings === undefined) return false;
+  await authorize(parts.access, request, route);
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    throw new RegistryError(
+      'UNSUPPORTED',
+      `${route.organization} is a cache of ${settings.upstream}: it can be pulled from, not written to`,
+      {
+        headers: { allow: 'GET, HEAD' },
+      },
+    );
+  }
+  const repository = { organization: route.organization, name: route.repository, upstream: settings.upstream };
+  try {
+    await answer(parts, request, response, route, settings, repository);
+  } catch (error) {
+    if (!isUpstreamError(error) || response.headersSent) throw error;
+    throw await passOn(parts, route, settings, repository, error);
+  }
+  return true;
+}
+
+async function authorize(access: Access, request: IncomingMessage, route: ProxiedRoute): Promise<void> {
+  const principal = await access.authenticate(request);
+  const target = { organization: route.organization, repository: route.repository };
+  if (await access.authorize(principal, 'pull', target)) return;
+  if (principal !== undefined) throw new RegistryError('DENIED');
+  throw new RegistryError('UNAUTHORIZED', undefined, { headers: { 'www-authenticate': access.challenge(request) } });
+}
+
+async function answer(
+  parts: MiddlewareParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: ProxiedRoute,
+  settings: ProxyCacheSettings,
+  repository: ProxiedRepository,
+): Promise<void> {
+  switch (route.kind) {
+    case 'manifest': {
+      const { reference } = route;
+      const pulled =
+        parts.manifests.pullHot(settings, repository, reference) ??
+        (await parts.manifests.pull(settings, repository, reference));
+      await answerManifest(request, response, repository, pulled.manifest, pulled.headers);
+      return;
+    }
+    case 'blob':
+      return answerBlobRequest(parts, request, response, route, settings, repository);
+    case 'tags':
+      return answerTags(request, response, repository, await parts.tags.list(settings, repository, route.query));
+    case 'referrers':
+    case 'upload':
+      throw new RegistryError('UNSUPPORTED', undefined, { status: 404 });
+  }
+}
+
+async function answerBlobRequest(
+  parts: MiddlewareParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: ProxiedRoute & { kind: 'blob' },
+  settings: ProxyCacheSettings,
+  repository: ProxiedRepository,
+): Promise<void> {
+  if (request.method === 'HEAD') {
+    const known = await parts.blobs.size(settings, repository, route.digest);
+    if (known !== undefined) {
+      const blob = { size: known.size, read: async () => 0, close: async () => undefined };
+      return answerBlob(request, response, repository, route.digest, blob, known.headers);
+    }
+  }
+  const { blob, headers } = await parts.blobs.pull(settings, repository, route.digest);
+  await answerBlob(request, response, repository, route.digest, blob, headers);
+}
+
+async function passOn(
+  parts: MiddlewareParts,
+  route: ProxiedRoute,
+  settings: ProxyCacheSettings,
+  repository: ProxiedRepository,
+  error: UpstreamError,
+): Promise<RegistryError> {
+  const { down } = parts.health.peek(parts.health.scopeOf(settings));
+  parts.emit('passed-error', {
+    organization: repository.organization,
+    repository: repository.name,
+    reference: referenceText(route),
+    failureClass: error.failureClass,
+  });
+  return pullFailure(error, {
+    kind: route.kind === 'blob' || route.kind === 'tags' ? route.kind : 'manifest',
+    hasCredentials: settings.credentials !== undefined,
+    upstreamName: upstreamEndpoint(settings).displayName,
+    ...(down === undefined ? {} : { since: down.since }),
+  });
+}
+
+function referenceText(route: ProxiedRoute): string {
+  switch (route.kind) {
+    case 'manifest':
+      return route.reference.kind === 'tag' ? route.reference.tag : route.reference.digest;
+    case 'blob':
+    case 'referrers':
+      return route.digest;
+    default:
+      return '';
+  }
+}

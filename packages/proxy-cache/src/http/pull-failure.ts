@@ -1,0 +1,63 @@
+import { FAILURE_CLASSES, RegistryError } from '@breakwater/registry-core';
+import type { UpstreamError } from '../upstream/upstream-error.js';
+
+/** What a client asked for, as far as its error answer depends on it. */
+export interface FailedPull {
+  readonly kind: 'manifest' | 'blob' | 'tags';
+  /** Whether the organization has credentials for its upstream. */
+  readonly hasCredentials: boolean;
+  /** The upstream as people name it. */
+  readonly upstreamName: string;
+  /** Since when the upstream is known to be down, ms since the epoch. */
+  readonly since?: number;
+}
+
+/** `Retry-After` that clients are sent, in seconds (P14): podman obeys up to 60. */
+const MIN_RETRY_AFTER_S = 5;
+const MAX_RETRY_AFTER_S = 60;
+
+/**
+ * The client's answer for a failure of the upstream (design 6.3): an outage is 503 or 504, a rate limit 429, and only what
+ * the upstream itself said was not there is a 404.
+ */
+export function pullFailure(error: UpstreamError, pull: FailedPull): RegistryError {
+  const { failureClass, upstreamStatus } = error;
+  const { status, phrase } = FAILURE_CLASSES[failureClass];
+  const detail = {
+    reason: failureClass,
+    ...(upstreamStatus === undefined ? {} : { upstream_status: upstreamStatus }),
+    ...(pull.since === undefined ? {} : { since: new Date(pull.since).toISOString() }),
+  };
+  if (failureClass === 'removed')
+    return new RegistryError(unknownCode(error, pull), undefined, { detail, cause: error });
+  if (failureClass === 'denied') {
+    return pull.hasCredentials
+      ? new RegistryError('DENIED', `${pull.upstreamName} denied access to this organization's credentials`, {
+          detail,
+          reasonPhrase: phrase,
+          cause: error,
+        })
+      : new RegistryError('NAME_UNKNOWN', `${pull.upstreamName} does not know it, or it is private`, {
+          detail,
+          cause: error,
+        });
+  }
+  const headers = { 'retry-after': String(retryAfterS(error.retryAfterMs)) };
+  if (failureClass === 'rate_limited') {
+    const message = `the rate limit of ${pull.upstreamName} is reached`;
+    return new RegistryError('TOOMANYREQUESTS', message, { detail, headers, reasonPhrase: phrase, cause: error });
+  }
+  const message = `${pull.upstreamName} cannot be asked (${failureClass}) and nothing that may be served is cached`;
+  return new RegistryError('UNAVAILABLE', message, { status, detail, headers, reasonPhrase: phrase, cause: error });
+}
+
+function unknownCode(error: UpstreamError, { kind }: FailedPull): 'NAME_UNKNOWN' | 'BLOB_UNKNOWN' | 'MANIFEST_UNKNOWN' {
+  if (kind === 'blob') return 'BLOB_UNKNOWN';
+  return kind === 'tags' || error.unknown === 'repository' ? 'NAME_UNKNOWN' : 'MANIFEST_UNKNOWN';
+}
+
+/** A limit without `Retry-After` is given a minute (F36); an outage is worth another try soon, at random moments. */
+function retryAfterS(askedMs: number | undefined): number {
+  const seconds = askedMs === undefined ? MIN_RETRY_AFTER_S + Math.random() * 10 : askedMs / 1000;
+  return Math.ceil(Math.min(MAX_RETRY_AFTER_S, Math.max(MIN_RETRY_AFTER_S, seconds)));
+}

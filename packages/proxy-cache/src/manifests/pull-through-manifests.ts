@@ -1,0 +1,283 @@
+import {
+  type Clock,
+  type Digest,
+  formatReference,
+  type ProxyCacheSettings,
+  type Reference,
+  type StoredManifest,
+  type Tag,
+} from '@breakwater/registry-core';
+import { decideAnswer } from '../decision/decide-answer.js';
+import { decidePull, type PullDecision } from '../decision/decide-pull.js';
+import { ageMs, effectiveCheckIntervalS } from '../decision/freshness.js';
+import type { Emit } from '../events.js';
+import type { UpstreamHealth } from '../health/upstream-health.js';
+import type { ProxiedRepository, TagKey } from '../ports.js';
+import type { CachedTag } from '../tags/cached-tag.js';
+import type { CachedTags } from '../tags/cached-tags.js';
+import type { DigestUses } from '../tags/digest-uses.js';
+import type { Deadlines } from '../upstream/deadlines.js';
+import { upstreamEndpoint } from '../upstream/endpoint.js';
+import type { UpstreamClient } from '../upstream/upstream-client.js';
+import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
+import { forwardedHeaders, hitHeaders, shieldedHeaders } from './cache-headers.js';
+import { fetchManifest } from './fetch-manifest.js';
+import { contentKey, type HotManifests } from './hot-manifests.js';
+import type { PulledManifest, ShieldedFacts } from './pulled-manifest.js';
+import type { CheckResult, TagChecks } from './tag-checks.js';
+
+/** What pulls of manifests lean on. */
+export interface PullThroughManifestsParts {
+  readonly tags: CachedTags;
+  readonly digestUses: DigestUses;
+  readonly manifests: HotManifests;
+  readonly checks: TagChecks;
+  readonly health: UpstreamHealth;
+  readonly upstreams: UpstreamClient;
+  readonly deadlines: Deadlines;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+/** One pull of a tag. */
+interface TagPull {
+  readonly settings: ProxyCacheSettings;
+  readonly key: TagKey;
+}
+
+const OVERDUE = Symbol('overdue');
+
+/** Pulls of manifests: from the cache where the decision allows it, else from the upstream. */
+export class PullThroughManifests {
+  readonly #fetching = new Map<string, Promise<StoredManifest>>();
+
+  constructor(private readonly parts: PullThroughManifestsParts) {}
+
+  /**
+   * @throws UpstreamError when the upstream fails and nothing may be served instead
+   * @throws RegistryError for failures of our own store
+   */
+  pull(settings: ProxyCacheSettings, repository: ProxiedRepository, reference: Reference): Promise<PulledManifest> {
+    return reference.kind === 'tag'
+      ? this.#pullTag(settings, repository, reference.tag)
+      : this.#pullDigest(settings, repository, reference.digest);
+  }
+
+  /**
+   * The answer to a pull that needs nothing but memory; `undefined` when it needs more. Nine pulls in ten end here.
+   */
+  pullHot(
+    settings: ProxyCacheSettings,
+    repository: ProxiedRepository,
+    reference: Reference,
+  ): PulledManifest | undefined {
+    const { manifests, tags, digestUses } = this.parts;
+    if (reference.kind === 'digest') {
+      const manifest = manifests.hot(repository, reference.digest);
+      if (manifest === undefined) return undefined;
+      digestUses.note(repository, reference.digest);
+      this.#tellPull(repository, reference, 'hit');
+      return { manifest, headers: hitHeaders() };
+    }
+    const key = { repository, tag: reference.tag };
+    const entry = tags.hot(key);
+    if (entry === undefined) return undefined;
+    const decision = this.#decide(settings, entry);
+    const manifest = decision.kind === 'serve' ? manifests.hot(repository, entry.digest) : undefined;
+    if (decision.kind !== 'serve' || manifest === undefined) return undefined;
+    return this.#serveFresh({ settings, key }, entry, manifest, decision.checkAhead);
+  }
+
+  async #pullTag(settings: ProxyCacheSettings, repository: ProxiedRepository, tag: Tag): Promise<PulledManifest> {
+    const { tags, health } = this.parts;
+    const pull: TagPull = { settings, key: { repository, tag } };
+    const [entry] = await Promise.all([tags.load(pull.key), health.facts(health.scopeOf(settings))]);
+    const decision = this.#decide(settings, entry);
+    tags.noteUse(pull.key);
+    switch (decision.kind) {
+      case 'serve':
+        if (entry === undefined) break;
+        return this.#serveFresh(pull, entry, await this.#stored(pull, entry), decision.checkAhead);
+      case 'shield':
+        if (entry === undefined) break;
+        return this.#serveShielded(pull, entry, { why: 'outage', failureClass: decision.failureClass });
+      case 'refuse':
+        throw rateLimited(decision.retryAfterMs);
+      case 'ask':
+        return this.#askAndServe(pull, entry, decision);
+    }
+    throw new Error('a tag that is not cached can neither be fresh nor stale');
+  }
+
+  async #askAndServe(
+    pull: TagPull,
+    entry: CachedTag | undefined,
+    decision: PullDecision & { kind: 'ask' },
+  ): Promise<PulledManifest> {
+    const check = this.parts.checks.start(pull.key, pull.settings, entry);
+    const result =
+      decision.budget === 'check'
+        ? await withinBudget(check.result, this.parts.deadlines.checkBudgetMs)
+        : await check.result;
+    if (result === OVERDUE) {
+      // Told to health at once, so that no other pull waits for the same silence.
+      await check.overdue();
+      return this.#afterFailure(pull, entry, decision.state, new UpstreamError('timeout', 'the check took too long'));
+    }
+    return this.#afterCheck(pull, entry, decision.state, result);
+  }
+
+  async #afterCheck(
+    pull: TagPull,
+    entry: CachedTag | undefined,
+    state: 'absent' | 'stale' | 'lapsed',
+    result: CheckResult,
+  ): Promise<PulledManifest> {
+    const reference = tagReference(pull);
+    switch (result.kind) {
+      case 'failed':
+        return this.#afterFailure(pull, entry, state, result.error);
+      case 'same': {
+        const manifest = await this.#stored(pull, result.entry);
+        this.#tellPull(pull.key.repository, reference, 'revalidated');
+        return { manifest, headers: forwardedHeaders('stale', false) };
+      }
+      case 'moved':
+        this.#tellPull(pull.key.repository, reference, state === 'absent' ? 'miss' : 'moved');
+        return {
+          manifest: result.manifest,
+          headers: forwardedHeaders(state === 'absent' ? 'uri-miss' : 'stale', true),
+        };
+    }
+  }
+
+  async #afterFailure(
+    pull: TagPull,
+    entry: CachedTag | undefined,
+    state: 'absent' | 'stale' | 'lapsed',
+    error: UpstreamError,
+  ): Promise<PulledManifest> {
+    const answer = decideAnswer(state, { kind: 'failed', failureClass: error.failureClass }, pull.settings);
+    if (answer.kind !== 'shield' || entry === undefined) throw error;
+    this.parts.emit('masked-error', { ...about(pull), failureClass: error.failureClass });
+    return this.#serveShielded(pull, entry, {
+      why: answer.why,
+      failureClass: error.failureClass,
+      ...(error.upstreamStatus === undefined ? {} : { upstreamStatus: error.upstreamStatus }),
+    });
+  }
+
+  #serveFresh(pull: TagPull, entry: CachedTag, manifest: StoredManifest, checkAhead: boolean): PulledManifest {
+    const { tags, checks, clock } = this.parts;
+    if (checkAhead) checks.start(pull.key, pull.settings, entry);
+    tags.noteUse(pull.key);
+    this.#tellPull(pull.key.repository, tagReference(pull), 'hit');
+    const age = ageMs(entry, clock.now());
+    return { manifest, headers: hitHeaders(age, effectiveCheckIntervalS(pull.settings) * 1000 - age) };
+  }
+
+  async #serveShielded(pull: TagPull, entry: CachedTag, shielded: ShieldedFacts): Promise<PulledManifest> {
+    const { clock, emit } = this.parts;
+    const manifest = await this.#stored(pull, entry);
+    const age = ageMs(entry, clock.now());
+    this.#tellPull(pull.key.repository, tagReference(pull), 'shielded');
+    emit('shielded-pull', { ...about(pull), digest: entry.digest, ageMs: age, ...shielded });
+    const { displayName } = upstreamEndpoint(pull.settings);
+    return { manifest, headers: shieldedHeaders(displayName, shielded, age) };
+  }
+
+  /** The manifest that a cached tag points to. If the store has lost it, it is fetched again by its digest. */
+  async #stored({ settings, key }: TagPull, entry: CachedTag): Promise<StoredManifest> {
+    const stored = await this.parts.manifests.get(key.repository, entry.digest);
+    return stored ?? this.#fetchShared(settings, key.repository, entry.digest);
+  }
+
+  async #pullDigest(
+    settings: ProxyCacheSettings,
+    repository: ProxiedRepository,
+    digest: Digest,
+  ): Promise<PulledManifest> {
+    const { manifests, digestUses, health, clock } = this.parts;
+    const reference: Reference = { kind: 'digest', digest };
+    const stored = await manifests.get(repository, digest);
+    if (stored !== undefined) {
+      digestUses.note(repository, digest);
+      this.#tellPull(repository, reference, 'hit');
+      return { manifest: stored, headers: hitHeaders() };
+    }
+    const { retryAfterUntil = 0 } = await health.facts(health.scopeOf(settings));
+    const waitMs = retryAfterUntil - clock.now();
+    if (waitMs > 0) throw rateLimited(waitMs);
+    const manifest = await this.#fetchShared(settings, repository, digest);
+    digestUses.note(repository, digest);
+    this.#tellPull(repository, reference, 'miss');
+    return { manifest, headers: forwardedHeaders('uri-miss', true) };
+  }
+
+  #fetchShared(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<StoredManifest> {
+    const key = contentKey(repository, digest);
+    const inFlight = this.#fetching.get(key);
+    if (inFlight !== undefined) return inFlight;
+    const fetching = this.#fetch(settings, repository, digest).finally(() => this.#fetching.delete(key));
+    this.#fetching.set(key, fetching);
+    return fetching;
+  }
+
+  async #fetch(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<StoredManifest> {
+    const { upstreams, health, deadlines, manifests, emit } = this.parts;
+    const reference: Reference = { kind: 'digest', digest };
+    const content = { organization: repository.organization, repository: repository.name, reference: digest };
+    emit('upstream-request', { ...content, purpose: 'manifest' });
+    try {
+      const signal = AbortSignal.timeout(deadlines.clientBudgetMs);
+      const manifest = await fetchManifest(upstreams.registry(settings), repository.name, reference, signal);
+      await health.succeeded(health.scopeOf(settings));
+      await manifests.put(repository, manifest);
+      return manifest;
+    } catch (error) {
+      if (isUpstreamError(error)) {
+        if (error.failureClass === 'integrity') emit('integrity-failure', content);
+        await health.failed(health.scopeOf(settings), error, false);
+      }
+      throw error;
+    }
+  }
+
+  #decide(settings: ProxyCacheSettings, entry: CachedTag | undefined): PullDecision {
+    const { health, clock } = this.parts;
+    return decidePull(entry, settings, health.peek(health.scopeOf(settings)), clock.now());
+  }
+
+  #tellPull(
+    repository: ProxiedRepository,
+    reference: Reference,
+    result: 'hit' | 'miss' | 'revalidated' | 'moved' | 'shielded',
+  ): void {
+    this.parts.emit('pull', {
+      organization: repository.organization,
+      repository: repository.name,
+      reference: formatReference(reference),
+      kind: 'manifest',
+      result,
+    });
+  }
+}
+
+function withinBudget<T>(promise: Promise<T>, budgetMs: number): Promise<T | typeof OVERDUE> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(OVERDUE), budgetMs);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function rateLimited(retryAfterMs: number): UpstreamError {
+  return new UpstreamError('rate_limited', 'the upstream asked us to wait', { upstreamStatus: 429, retryAfterMs });
+}
+
+function tagReference({ key }: TagPull): Reference {
+  return { kind: 'tag', tag: key.tag };
+}
+
+function about({ key }: TagPull) {
+  return { organization: key.repository.organization, repository: key.repository.name, reference: key.tag };
+}

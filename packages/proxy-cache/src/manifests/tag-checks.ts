@@ -1,0 +1,176 @@
+import {
+  type Clock,
+  formatReference,
+  type Logger,
+  type ProxyCacheSettings,
+  type Reference,
+  type StoredManifest,
+} from '@breakwater/registry-core';
+import { LRUCache } from 'lru-cache';
+import type { Emit } from '../events.js';
+import type { UpstreamHealth } from '../health/upstream-health.js';
+import type { TagKey } from '../ports.js';
+import type { CachedTag } from '../tags/cached-tag.js';
+import { type CachedTags, tagKeyText } from '../tags/cached-tags.js';
+import type { Deadlines } from '../upstream/deadlines.js';
+import type { UpstreamClient } from '../upstream/upstream-client.js';
+import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
+import type { UpstreamRegistry } from '../upstream/upstream-registry.js';
+import { fetchManifest } from './fetch-manifest.js';
+import type { HotManifests } from './hot-manifests.js';
+
+/** What came of a check. The cached tag is as it is after the check. */
+export type CheckResult =
+  | { readonly kind: 'same'; readonly entry: CachedTag }
+  | { readonly kind: 'moved'; readonly entry: CachedTag; readonly manifest: StoredManifest }
+  | { readonly kind: 'failed'; readonly error: UpstreamError };
+
+/** A check that is under way, shared by all that wait for it. */
+export interface RunningCheck {
+  /** Rejects only for failures of our own. */
+  readonly result: Promise<CheckResult>;
+  /** Tells it that a pull waited for the whole check budget in vain. */
+  overdue(): Promise<void>;
+}
+
+/** How long a refusal is remembered, in milliseconds (P13). Outages never are: their memory is upstream health. */
+const REMEMBER_REMOVED_MS = 10_000;
+const REMEMBER_DENIED_MS = 30_000;
+const MAX_REMEMBERED = 10_000;
+
+interface Refusal {
+  readonly error: UpstreamError;
+  readonly until: number;
+}
+
+/** Asks upstreams about tags: one request for all that want to know, and its outcome written down before it is told. */
+export class TagChecks {
+  readonly #running = new Map<string, RunningCheck>();
+  readonly #refusals = new LRUCache<string, Refusal>({ max: MAX_REMEMBERED });
+
+  constructor(
+    private readonly upstreams: UpstreamClient,
+    private readonly tags: CachedTags,
+    private readonly manifests: HotManifests,
+    private readonly health: UpstreamHealth,
+    private readonly deadlines: Deadlines,
+    private readonly clock: Clock,
+    private readonly emit: Emit,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Starts a check, or joins the one under way. `claimed` marks the check that ends a window of a known-down upstream. */
+  start(key: TagKey, settings: ProxyCacheSettings, entry: CachedTag | undefined, claimed = false): RunningCheck {
+    const text = `${tagKeyText(key)}\n${settings.credentialVersion}`;
+    const running = this.#running.get(text);
+    if (running !== undefined) return running;
+    const refusal = this.#refusals.get(text);
+    if (refusal !== undefined && refusal.until > this.clock.now())
+      return answered({ kind: 'failed', error: refusal.error });
+    const check = this.#begin(text, key, settings, entry, claimed);
+    this.#running.set(text, check);
+    return check;
+  }
+
+  /** Waits for the checks under way. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#running.values()].map(({ result }) => result));
+  }
+
+  #begin(
+    text: string,
+    key: TagKey,
+    settings: ProxyCacheSettings,
+    entry: CachedTag | undefined,
+    claimed: boolean,
+  ): RunningCheck {
+    let reported = false;
+    const report = async (error: UpstreamError) => {
+      if (reported && error.failureClass === 'timeout') return;
+      reported = true;
+      await this.health.failed(this.health.scopeOf(settings), error, claimed);
+    };
+    const result = this.#ask(key, settings, entry, report)
+      .then((outcome) => {
+        this.#rememberRefusal(text, outcome);
+        return outcome;
+      })
+      .finally(() => this.#running.delete(text));
+    // A check that nobody waits for any more may fail; whoever waits for it sees the failure itself.
+    result.catch((error: unknown) => this.logger.warn({ err: error }, 'a check of a tag could not be carried out'));
+    return {
+      result,
+      overdue: () => report(new UpstreamError('timeout', 'the upstream did not answer within the check budget')),
+    };
+  }
+
+  async #ask(
+    key: TagKey,
+    settings: ProxyCacheSettings,
+    entry: CachedTag | undefined,
+    report: (error: UpstreamError) => Promise<void>,
+  ): Promise<CheckResult> {
+    const askedAt = this.clock.now();
+    const signal = AbortSignal.timeout(this.deadlines.clientBudgetMs);
+    try {
+      const upstream = this.upstreams.registry(settings);
+      if (entry !== undefined) {
+        const same = await this.#stillSame(key, upstream, entry, signal);
+        if (same === true) {
+          await this.health.succeeded(this.health.scopeOf(settings));
+          return { kind: 'same', entry: await this.tags.confirm(key, entry, askedAt) };
+        }
+      }
+      const manifest = await this.#fetch(key, upstream, signal);
+      await this.health.succeeded(this.health.scopeOf(settings));
+      await this.manifests.put(key.repository, manifest);
+      if (entry?.digest === manifest.digest) {
+        return { kind: 'same', entry: await this.tags.confirm(key, entry, askedAt) };
+      }
+      const moved = await this.tags.move(key, upstream.endpoint.origin, manifest.digest, askedAt);
+      return { kind: 'moved', entry: moved, manifest };
+    } catch (error) {
+      if (!isUpstreamError(error)) throw error;
+      await report(error);
+      return { kind: 'failed', error };
+    }
+  }
+
+  /** `undefined` when HEAD does not tell. */
+  async #stillSame(
+    key: TagKey,
+    upstream: UpstreamRegistry,
+    entry: CachedTag,
+    signal: AbortSignal,
+  ): Promise<boolean | undefined> {
+    const reference: Reference = { kind: 'tag', tag: key.tag };
+    this.emit('upstream-request', { ...about(key), purpose: 'check' });
+    const { digest } = await upstream.headManifest(key.repository.name, reference, signal);
+    return digest === undefined ? undefined : digest === entry.digest;
+  }
+
+  async #fetch(key: TagKey, upstream: UpstreamRegistry, signal: AbortSignal): Promise<StoredManifest> {
+    this.emit('upstream-request', { ...about(key), purpose: 'manifest' });
+    return fetchManifest(upstream, key.repository.name, { kind: 'tag', tag: key.tag }, signal);
+  }
+
+  #rememberRefusal(text: string, result: CheckResult): void {
+    if (result.kind !== 'failed') return;
+    const { failureClass } = result.error;
+    const rememberMs =
+      failureClass === 'removed' ? REMEMBER_REMOVED_MS : failureClass === 'denied' ? REMEMBER_DENIED_MS : 0;
+    if (rememberMs > 0) this.#refusals.set(text, { error: result.error, until: this.clock.now() + rememberMs });
+  }
+}
+
+function answered(result: CheckResult): RunningCheck {
+  return { result: Promise.resolve(result), overdue: async () => undefined };
+}
+
+function about({ repository, tag }: TagKey) {
+  return {
+    organization: repository.organization,
+    repository: repository.name,
+    reference: formatReference({ kind: 'tag', tag }),
+  };
+}

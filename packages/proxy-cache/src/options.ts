@@ -1,0 +1,58 @@
+import type {
+  Access,
+  BlobStore,
+  Clock,
+  Logger,
+  ManifestStore,
+  ProxyCacheSettingsReader,
+} from '@breakwater/registry-core';
+import type { Knex } from 'knex';
+import type { Lookup } from './ports.js';
+import { DEFAULT_DEADLINES, type Deadlines } from './upstream/deadlines.js';
+import { systemLookup } from './upstream/resolver.js';
+
+/** What a host gives a proxy cache. */
+export interface ProxyCacheOptions {
+  /** Postgres with the tables of `proxyCacheMigrations`. The host owns the pool. */
+  readonly knex: Knex;
+  readonly settings: ProxyCacheSettingsReader;
+  readonly access: Access;
+  /** Where the host keeps manifests; the cache stores into it and reads from it. */
+  readonly manifests: ManifestStore;
+  /** Where the host keeps blobs. */
+  readonly blobs: BlobStore;
+  /** Directory for blobs that are on their way. On the same file system as the blobs, importing is a rename. */
+  readonly spoolDirectory: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** What the address guard lets through beside global addresses: `host`, `host:port`, or a block. Default none. */
+  readonly allowedHosts?: readonly string[];
+  /** Resolves upstream names; default as the system does. */
+  readonly lookup?: Lookup;
+  /** How long upstreams may take; what is not given is as in `DEFAULT_DEADLINES`. */
+  readonly deadlines?: Partial<Deadlines>;
+  /** How often memory follows Postgres and due checks are looked for, in milliseconds. Default 1,000. */
+  readonly tickMs?: number;
+  /** How often noted uses are written, in milliseconds. Default 5,000. */
+  readonly flushMs?: number;
+}
+
+/** Options with nothing left open. */
+export type ResolvedOptions = Required<Omit<ProxyCacheOptions, 'deadlines'>> & { readonly deadlines: Deadlines };
+
+/** @throws RangeError naming the option that cannot be */
+export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
+  const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
+  const resolved = {
+    ...options,
+    deadlines,
+    allowedHosts: options.allowedHosts ?? [],
+    lookup: options.lookup ?? systemLookup,
+    tickMs: options.tickMs ?? 1_000,
+    flushMs: options.flushMs ?? 5_000,
+  };
+  for (const [name, value] of Object.entries({ ...deadlines, tickMs: resolved.tickMs, flushMs: resolved.flushMs })) {
+    if (!Number.isFinite(value) || value <= 0) throw new RangeError(`${name} must be a number of milliseconds above 0`);
+  }
+  return resolved;
+}

@@ -1,0 +1,150 @@
+import type { Digest, OrganizationName, RepositoryName, Tag } from '@breakwater/registry-core';
+import type { Knex } from 'knex';
+import type { TagKey } from '../ports.js';
+import type { CachedTag } from '../tags/cached-tag.js';
+import { orUnavailable } from './unavailable.js';
+
+interface CachedTagRow {
+  readonly organization: string;
+  readonly upstream: string;
+  readonly repository: string;
+  readonly tag: string;
+  readonly digest: string;
+  readonly confirmed_at: Date;
+  readonly last_used_at: Date;
+  readonly pinned: boolean;
+}
+
+/** A use that is to be written down. */
+export interface TagUse {
+  readonly key: TagKey;
+  readonly at: number;
+}
+
+/** The rows of cached tags, one function per statement. */
+export class CachedTagTable {
+  constructor(private readonly knex: Knex) {}
+
+  async find(key: TagKey): Promise<CachedTag | undefined> {
+    const row = await orUnavailable(this.knex<CachedTagRow>('cached_tag').where(columns(key)).first());
+    return row === undefined ? undefined : toCachedTag(row);
+  }
+
+  /** The upstream confirmed the digest. False when the row is gone or points elsewhere by now. */
+  async confirm(key: TagKey, digest: Digest, at: number): Promise<boolean> {
+    const updated = await this.knex('cached_tag')
+      .where({ ...columns(key), digest })
+      .update({ confirmed_at: this.knex.raw('greatest(confirmed_at, ?::timestamptz)', [new Date(at)]) });
+    return updated > 0;
+  }
+
+  /** Points the tag at a digest that was confirmed at a time; one statement, so readers see the old or the new. */
+  async move(key: TagKey, origin: string, digest: Digest, at: number): Promise<CachedTag> {
+    const time = new Date(at);
+    const moving = this.knex.transaction(async (transaction) => {
+      const before = await transaction<CachedTagRow>('cached_tag').where(columns(key)).forUpdate().first();
+      if (before !== undefined && before.digest !== digest && before.confirmed_at > time) return toCachedTag(before);
+      const [row] = await transaction<CachedTagRow>('cached_tag')
+        .insert({ ...columns(key), origin, digest, confirmed_at: time, last_used_at: time, pinned: false } as never)
+        .onConflict(['organization', 'upstream', 'repository', 'tag'])
+        .merge({ origin, digest, confirmed_at: time } as never)
+        .returning('*');
+      if (before !== undefined && before.digest !== digest) await bumpChangeNumber(transaction);
+      return toCachedTag(row as CachedTagRow);
+    });
+    return orUnavailable(moving);
+  }
+
+  async noteUses(uses: readonly TagUse[]): Promise<void> {
+    if (uses.length === 0) return;
+    const rows = uses.map(({ key, at }) => ({ ...columns(key), last_used_at: new Date(at).toISOString() }));
+    await this.knex.raw(
+      `update cached_tag t set last_used_at = greatest(t.last_used_at, u.last_used_at)
+       from jsonb_to_recordset(?::jsonb)
+         as u(organization text, upstream text, repository text, tag text, last_used_at timestamptz)
+       where t.organization = u.organization and t.upstream = u.upstream
+         and t.repository = u.repository and t.tag = u.tag`,
+      [JSON.stringify(rows)],
+    );
+  }
+
+  /** The tags behind an origin, the most recently used first. */
+  async mostRecentlyUsed(origin: string, limit: number): Promise<readonly (TagKey & { readonly entry: CachedTag })[]> {
+    const rows = await this.knex<CachedTagRow & { origin: string }>('cached_tag')
+      .where({ origin })
+      .orderBy('last_used_at', 'desc')
+      .limit(limit);
+    return rows.map((row) => ({ ...toKey(row), entry: toCachedTag(row) }));
+  }
+
+  /** Rows after a key in primary key order. */
+  async page(
+    after: TagKey | undefined,
+    limit: number,
+  ): Promise<readonly { readonly key: TagKey; readonly entry: CachedTag }[]> {
+    const query = this.knex<CachedTagRow>('cached_tag')
+      .orderBy(['organization', 'upstream', 'repository', 'tag'])
+      .limit(limit);
+    if (after !== undefined) {
+      const { organization, upstream, repository, tag } = columns(after);
+      query.whereRaw('(organization, upstream, repository, tag) > (?, ?, ?, ?)', [
+        organization,
+        upstream,
+        repository,
+        tag,
+      ]);
+    }
+    return (await query).map((row) => ({ key: toKey(row), entry: toCachedTag(row) }));
+  }
+
+  /** Removes a row that is still exactly as it was read. */
+  async remove(key: TagKey, entry: Pick<CachedTag, 'digest' | 'confirmedAt' | 'lastUsedAt'>): Promise<boolean> {
+    return this.knex.transaction(async (transaction) => {
+      const removed = await transaction('cached_tag')
+        .where({
+          ...columns(key),
+          digest: entry.digest,
+          confirmed_at: new Date(entry.confirmedAt),
+          last_used_at: new Date(entry.lastUsedAt),
+          pinned: false,
+        })
+        .delete();
+      if (removed > 0) await bumpChangeNumber(transaction);
+      return removed > 0;
+    });
+  }
+
+  /** The number that moves whenever a tag moves or goes. */
+  async changeNumber(): Promise<string> {
+    const row = await this.knex('cached_tag_change').where({ id: 1 }).first<{ number: string }>('number');
+    return String(row?.number);
+  }
+}
+
+async function bumpChangeNumber(transaction: Knex.Transaction): Promise<void> {
+  await transaction('cached_tag_change').where({ id: 1 }).increment('number', 1);
+}
+
+function columns({ repository, tag }: TagKey) {
+  return { organization: repository.organization, upstream: repository.upstream, repository: repository.name, tag };
+}
+
+function toKey(row: CachedTagRow): TagKey {
+  return {
+    repository: {
+      organization: row.organization as OrganizationName,
+      upstream: row.upstream,
+      name: row.repository as RepositoryName,
+    },
+    tag: row.tag as Tag,
+  };
+}
+
+function toCachedTag(row: CachedTagRow): CachedTag {
+  return {
+    digest: row.digest as Digest,
+    confirmedAt: row.confirmed_at.getTime(),
+    lastUsedAt: row.last_used_at.getTime(),
+    pinned: row.pinned,
+  };
+}

@@ -1,0 +1,72 @@
+import type { Knex } from 'knex';
+
+interface ProxyCacheMigration extends Knex.Migration {
+  readonly name: string;
+}
+
+const tables: ProxyCacheMigration = {
+  name: '0001_tables',
+  async up(knex) {
+    await knex.schema.createTable('cached_tag', (table) => {
+      table.text('organization').notNullable();
+      table.text('upstream').notNullable();
+      table.text('repository').notNullable();
+      table.text('tag').notNullable();
+      table.text('origin').notNullable();
+      table.text('digest').notNullable();
+      table.timestamp('confirmed_at', { useTz: true }).notNullable();
+      table.timestamp('last_used_at', { useTz: true }).notNullable();
+      table.boolean('pinned').notNullable().defaultTo(false);
+      table.primary(['organization', 'upstream', 'repository', 'tag']);
+      table.index(['origin', 'last_used_at']);
+      table.index(['organization', 'upstream', 'repository', 'digest']);
+    });
+    await knex.schema.createTable('digest_use', (table) => {
+      table.text('organization').notNullable();
+      table.text('upstream').notNullable();
+      table.text('repository').notNullable();
+      table.text('digest').notNullable();
+      table.timestamp('confirmed_at', { useTz: true }).notNullable();
+      table.timestamp('last_used_at', { useTz: true }).notNullable();
+      table.primary(['organization', 'upstream', 'repository', 'digest']);
+    });
+    await knex.schema.createTable('upstream_health', (table) => {
+      table.text('origin').notNullable();
+      table.text('credential').notNullable();
+      table.text('failure_class');
+      table.integer('failures').notNullable().defaultTo(0);
+      table.integer('upstream_status');
+      table.timestamp('down_since', { useTz: true });
+      table.timestamp('next_check_at', { useTz: true });
+      table.timestamp('retry_after_until', { useTz: true });
+      table.timestamp('last_success_at', { useTz: true });
+      table.timestamp('last_failure_at', { useTz: true });
+      table.primary(['origin', 'credential']);
+    });
+    // One number for all moves of tags: replicas compare it once a second to know whether what they hold is the latest.
+    await knex.schema.createTable('cached_tag_change', (table) => {
+      table.integer('id').primary();
+      table.bigInteger('number').notNullable();
+    });
+    await knex('cached_tag_change').insert({ id: 1, number: 0 });
+  },
+  async down(knex) {
+    for (const table of ['cached_tag_change', 'upstream_health', 'digest_use', 'cached_tag']) {
+      await knex.schema.dropTable(table);
+    }
+  },
+};
+
+const MIGRATIONS: readonly ProxyCacheMigration[] = [tables];
+
+/** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */
+export function proxyCacheMigrations(): Knex.MigratorConfig {
+  return {
+    tableName: 'proxy_cache_migrations',
+    migrationSource: {
+      getMigrations: async () => [...MIGRATIONS],
+      getMigrationName: (migration: ProxyCacheMigration) => migration.name,
+      getMigration: async (migration: ProxyCacheMigration) => migration,
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import { type Clock, type Digest, type Logger, repositoryKey } from '@breakwater/registry-core';
+import { LRUCache } from 'lru-cache';
+import type { TagKey } from '../ports.js';
+import type { CachedTagTable } from '../postgres/cached-tag-table.js';
+import type { CachedTag } from './cached-tag.js';
+
+/** Most tags whose facts are held in memory, and most uses that wait to be written. */
+const MAX_HOT_TAGS = 50_000;
+
+/** Boxed, so that an entry can change without touching the order of use. */
+interface HotTag {
+  entry: CachedTag;
+}
+
+/** A key for maps, one to one with the tag. */
+export function tagKeyText({ repository, tag }: TagKey): string {
+  return `${repositoryKey(repository)}\n${tag}`;
+}
+
+/**
+ * Cached tags: the rows in Postgres, and in memory the ones in use. What is in memory may be served while it is fresh;
+ * anything that asks the upstream, or ends shielding, is decided on the row.
+ */
+export class CachedTags {
+  readonly #hot = new LRUCache<string, HotTag>({ max: MAX_HOT_TAGS });
+  readonly #used = new Map<string, { readonly key: TagKey; at: number }>();
+  #changeNumber: string | undefined;
+
+  constructor(
+    private readonly table: CachedTagTable,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {}
+
+  /** What this process holds in memory. */
+  hot(key: TagKey): CachedTag | undefined {
+    return this.#hot.get(tagKeyText(key))?.entry;
+  }
+
+  /** The row; without Postgres, what is in memory, and when that is nothing, the failure. */
+  async load(key: TagKey): Promise<CachedTag | undefined> {
+    try {
+      const entry = await this.table.find(key);
+      this.#remember(key, entry);
+      return entry;
+    } catch (error) {
+      const hot = this.hot(key);
+      if (hot === undefined) throw error;
+      this.logger.warn({ err: error }, 'cached tags cannot be read; going on with what is in memory');
+      return hot;
+    }
+  }
+
+  /** The upstream confirmed what is cached. Without Postgres it is confirmed for this process only. */
+  async confirm(key: TagKey, entry: CachedTag, at: number): Promise<CachedTag> {
+    const confirmed = { ...entry, confirmedAt: Math.max(entry.confirmedAt, at) };
+    try {
+      // Somebody moved or collected the row meanwhile: what they wrote counts, if there is anything.
+      if (!(await this.table.confirm(key, entry.digest, at))) return (await this.load(key)) ?? confirmed;
+    } catch (error) {
+      this.logger.warn({ err: error }, 'a confirmation could not be written; it counts for this process');
+    }
+    this.#remember(key, confirmed);
+    return confirmed;
+  }
+
+  /** Points the tag at a digest whose manifest is stored. */
+  async move(key: TagKey, origin: string, digest: Digest, at: number): Promise<CachedTag> {
+    const entry = await this.table.move(key, origin, digest, at);
+    this.#remember(key, entry);
+    return entry;
+  }
+
+  /** Notes a use in memory; `flush` writes it. */
+  noteUse(key: TagKey): void {
+    const text = tagKeyText(key);
+    const at = this.clock.now();
+    const noted = this.#used.get(text);
+    if (noted !== undefined) noted.at = at;
+    else if (this.#used.size < MAX_HOT_TAGS) this.#used.set(text, { key, at });
+  }
+
+  /** Writes the noted uses; those that cannot be written now are kept for the next time. */
+  async flush(): Promise<void> {
+    const uses = [...this.#used.entries()];
+    if (uses.length === 0) return;
+    this.#used.clear();
+    try {
+      await this.table.noteUses(uses.map(([, use]) => use));
+    } catch (error) {
+      for (const [text, use] of uses) if (!this.#used.has(text)) this.#used.set(text, use);
+      throw error;
+    }
+  }
+
+  /** Forgets what is in memory when a tag was moved or removed since the last time; resolves to whether one was. */
+  async followChanges(): Promise<boolean> {
+    const number = await this.table.changeNumber();
+    const changed = this.#changeNumber !== undefined && this.#changeNumber !== number;
+    if (changed) this.#hot.clear();
+    this.#changeNumber = number;
+    return changed;
+  }
+
+  /** Forgets one tag. */
+  forget(key: TagKey): void {
+    this.#hot.delete(tagKeyText(key));
+  }
+
+  #remember(key: TagKey, entry: CachedTag | undefined): void {
+    const text = tagKeyText(key);
+    if (entry === undefined) this.#hot.delete(text);
+    else this.#hot.set(text, { entry });
+  }
+}

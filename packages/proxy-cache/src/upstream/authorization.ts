@@ -1,0 +1,188 @@
+import type { Clock, ProxyCacheSettings } from '@breakwater/registry-core';
+import { LRUCache } from 'lru-cache';
+import { type Challenge, parseChallenges } from './challenge.js';
+import type { Deadlines } from './deadlines.js';
+import { readBody } from './read-body.js';
+import { isAcceptableRealm } from './realm.js';
+import type { Transport } from './transport.js';
+import { isUpstreamError, UpstreamError } from './upstream-error.js';
+
+/** What an authorization is for: one repository of one upstream, with one version of an organization's credentials. */
+export interface AuthorizationScope {
+  readonly settings: Pick<ProxyCacheSettings, 'organization' | 'credentials' | 'credentialVersion'>;
+  /** Origin of the registry. */
+  readonly origin: string;
+  /** The upstream's name of the repository; `undefined` for the registry as a whole. */
+  readonly repository: string | undefined;
+}
+
+/** How the upstream said it wants to be asked. */
+type Known =
+  | { readonly kind: 'basic' }
+  | { readonly kind: 'bearer'; readonly realm: URL; readonly service: string | undefined; readonly scope: string };
+
+interface Token {
+  readonly header: string;
+  readonly renewAt: number;
+}
+
+/** Token lifetimes, in milliseconds (P17). */
+const DEFAULT_LIFETIME_MS = 60_000;
+const MAX_LIFETIME_MS = 60 * 60_000;
+const RENEW_AT = 0.8;
+const MAX_TOKEN_ANSWER_BYTES = 64 * 1024;
+const MAX_TOKEN_LENGTH = 32 * 1024;
+const MAX_REMEMBERED = 10_000;
+
+/**
+ * Answers the challenges of upstream registries. A token is fetched once for all that wait for it, renewed at four fifths
+ * of its life, and kept under everything that it depends on, so that changed credentials are used at once (S10).
+ */
+export class Authorizations {
+  readonly #known = new LRUCache<string, Known>({ max: MAX_REMEMBERED });
+  readonly #tokens = new LRUCache<string, Token>({ max: MAX_REMEMBERED });
+  readonly #fetching = new Map<string, Promise<Token>>();
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly deadlines: Pick<Deadlines, 'idleMs'>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The `Authorization` value to begin with; `undefined` while the upstream has not asked for any. */
+  async current(scope: AuthorizationScope, signal: AbortSignal): Promise<string | undefined> {
+    const known = this.#known.get(scopeKey(scope));
+    if (known === undefined) return undefined;
+    if (known.kind === 'basic') return basicHeader(scope);
+    const token = this.#tokens.get(tokenKey(scope, known));
+    return token !== undefined && token.renewAt > this.clock.now()
+      ? token.header
+      : (await this.#fetchShared(scope, known, signal)).header;
+  }
+
+  /**
+   * The `Authorization` value that answers a 401, made anew even if a token was at hand. `undefined` when the challenge
+   * asks for what we do not have.
+   * @throws UpstreamError class `auth` when the token server fails, `denied` when it refuses, `blocked` for its address
+   */
+  async answer(
+    scope: AuthorizationScope,
+    challengeHeader: string | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const known = choose(parseChallenges(challengeHeader ?? ''), scope);
+    if (known === undefined) return undefined;
+    this.#known.set(scopeKey(scope), known);
+    if (known.kind === 'basic') return basicHeader(scope);
+    this.#tokens.delete(tokenKey(scope, known));
+    return (await this.#fetchShared(scope, known, signal)).header;
+  }
+
+  #fetchShared(scope: AuthorizationScope, known: Known & { kind: 'bearer' }, signal: AbortSignal): Promise<Token> {
+    const key = tokenKey(scope, known);
+    const inFlight = this.#fetching.get(key);
+    if (inFlight !== undefined) return inFlight;
+    const fetching = this.#fetch(scope, known, signal)
+      .then((token) => {
+        this.#tokens.set(key, token);
+        return token;
+      })
+      .finally(() => this.#fetching.delete(key));
+    this.#fetching.set(key, fetching);
+    return fetching;
+  }
+
+  async #fetch(scope: AuthorizationScope, known: Known & { kind: 'bearer' }, signal: AbortSignal): Promise<Token> {
+    const url = new URL(known.realm.href);
+    if (known.service !== undefined) url.searchParams.set('service', known.service);
+    if (known.scope !== '') url.searchParams.set('scope', known.scope);
+    const authorization = basicHeader(scope);
+    const headers = { accept: 'application/json', ...(authorization === undefined ? {} : { authorization }) };
+    try {
+      const response = await this.transport.send({ url, method: 'GET', headers, signal });
+      const limits = { maxBytes: MAX_TOKEN_ANSWER_BYTES, idleMs: this.deadlines.idleMs, signal };
+      const body = await readBody(response.body, limits);
+      if (response.status === 401 || response.status === 403) {
+        throw new UpstreamError('denied', 'the token server of the upstream refused us', {
+          upstreamStatus: response.status,
+        });
+      }
+      if (response.status !== 200) {
+        throw new UpstreamError('auth', `the token server of the upstream answered ${response.status}`, {
+          upstreamStatus: response.status,
+        });
+      }
+      return this.#readToken(body);
+    } catch (error) {
+      throw asTokenServerFailure(error);
+    }
+  }
+
+  #readToken(body: Buffer): Token {
+    const answer = parseJsonObject(body);
+    const token = answer['token'] ?? answer['access_token'];
+    if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(token)) {
+      throw new UpstreamError('auth', 'the token server of the upstream sent no usable token');
+    }
+    const expiresIn = answer['expires_in'];
+    const lifetimeMs =
+      typeof expiresIn === 'number' && Number.isFinite(expiresIn)
+        ? Math.min(Math.max(0, expiresIn * 1000), MAX_LIFETIME_MS)
+        : DEFAULT_LIFETIME_MS;
+    return { header: `Bearer ${token}`, renewAt: this.clock.now() + lifetimeMs * RENEW_AT };
+  }
+}
+
+function choose(challenges: readonly Challenge[], scope: AuthorizationScope): Known | undefined {
+  for (const { scheme, parameters } of challenges) {
+    if (scheme === 'bearer') {
+      const realm = parameters.get('realm') ?? '';
+      if (!URL.canParse(realm)) throw new UpstreamError('auth', 'the upstream names no token server that is a URL');
+      const url = new URL(realm);
+      if (!isAcceptableRealm(scope.origin, url)) {
+        throw new UpstreamError('blocked', 'the upstream names a token server that is not its own');
+      }
+      // Only what we need is asked for, whatever scope the challenge suggests: pull of this one repository.
+      const wanted =
+        scope.repository === undefined ? (parameters.get('scope') ?? '') : `repository:${scope.repository}:pull`;
+      return { kind: 'bearer', realm: url, service: parameters.get('service'), scope: wanted };
+    }
+    if (scheme === 'basic' && scope.settings.credentials !== undefined) return { kind: 'basic' };
+  }
+  return undefined;
+}
+
+function basicHeader({ settings }: AuthorizationScope): string | undefined {
+  if (settings.credentials === undefined) return undefined;
+  const { username, password } = settings.credentials;
+  return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
+}
+
+/** A token server that is down is an outage of the upstream, of class `auth`; being refused or throttled stays what it is. */
+function asTokenServerFailure(error: unknown): unknown {
+  if (!isUpstreamError(error)) return error;
+  if (['denied', 'rate_limited', 'blocked', 'auth'].includes(error.failureClass)) return error;
+  return new UpstreamError('auth', 'the token server of the upstream failed', {
+    ...(error.upstreamStatus === undefined ? {} : { upstreamStatus: error.upstreamStatus }),
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    cause: error,
+  });
+}
+
+function parseJsonObject(body: Buffer): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Falls through: whatever it is, it is no token.
+  }
+  throw new UpstreamError('auth', 'the token server of the upstream did not answer with a JSON object');
+}
+
+function scopeKey({ settings, origin, repository }: AuthorizationScope): string {
+  return [settings.organization, settings.credentialVersion, origin, repository ?? ''].join('\n');
+}
+
+function tokenKey(scope: AuthorizationScope, known: Known & { kind: 'bearer' }): string {
+  return [scopeKey(scope), known.realm.href, known.service ?? '', known.scope].join('\n');
+}

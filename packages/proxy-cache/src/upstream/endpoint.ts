@@ -1,0 +1,41 @@
+import { type ProxyCacheSettings, parseUpstreamAddress, type RepositoryName } from '@breakwater/registry-core';
+import { UpstreamError } from './upstream-error.js';
+
+/** Where the registry behind an organization is dialled, and how its repositories are named there. */
+export interface UpstreamEndpoint {
+  /** `scheme://host[:port]` without a default port: what credentials and health are bound to. */
+  readonly origin: string;
+  /** The name that people know the upstream by, for messages. */
+  readonly displayName: string;
+  /** The upstream's name of a repository of ours. */
+  repositoryPath(name: RepositoryName): string;
+}
+
+/** Docker Hub answers under another name than images are named by (moby, registry/config.go "IndexHostname"). */
+const DOCKER_HUB_NAMES: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+const DOCKER_HUB_HOST = 'registry-1.docker.io';
+const OFFICIAL_IMAGES = 'library';
+
+/**
+ * The endpoint of an organization's settings.
+ * @throws UpstreamError class `blocked` when the stored address cannot be one
+ */
+export function upstreamEndpoint(settings: Pick<ProxyCacheSettings, 'upstream' | 'insecure'>): UpstreamEndpoint {
+  const address = parseUpstreamAddress(settings.upstream);
+  if ('problem' in address)
+    throw new UpstreamError('blocked', 'the upstream address of this organization is not valid');
+  const isDockerHub = address.port === undefined && DOCKER_HUB_NAMES.has(address.host);
+  const host = isDockerHub ? DOCKER_HUB_HOST : address.host;
+  const authority = host.includes(':') ? `[${host}]` : host;
+  const port = address.port === undefined ? '' : `:${address.port}`;
+  const { origin } = new URL(`${settings.insecure ? 'http' : 'https'}://${authority}${port}`);
+  const { namespace } = address;
+  return {
+    origin,
+    displayName: address.host,
+    repositoryPath(name) {
+      if (namespace !== undefined) return `${namespace}/${name}`;
+      return isDockerHub && !name.includes('/') ? `${OFFICIAL_IMAGES}/${name}` : name;
+    },
+  };
+}

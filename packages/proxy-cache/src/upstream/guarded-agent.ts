@@ -1,0 +1,155 @@
+import { type AgentOptions, Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent, type AgentOptions as TlsAgentOptions } from 'node:https';
+import { connect, isIP, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as tlsConnect } from 'node:tls';
+import type { AddressGuard } from './address-guard.js';
+import type { Deadlines } from './deadlines.js';
+import type { Resolver } from './resolver.js';
+import { UpstreamError } from './upstream-error.js';
+
+/** What it takes to open a connection that is allowed to be. */
+export interface GuardedDialing {
+  readonly guard: AddressGuard;
+  readonly resolver: Resolver;
+  readonly deadlines: Pick<Deadlines, 'connectMs' | 'tlsMs'>;
+}
+
+interface ConnectOptions {
+  readonly host?: string | null;
+  readonly port?: number | string | null;
+  readonly servername?: string;
+}
+
+type Connected = (error: Error | null, socket: Duplex) => void;
+
+/** How long happy eyeballs (RFC 8305) waits for one address before it tries the next beside it. */
+const NEXT_ADDRESS_AFTER_MS = 250;
+const KEEP_ALIVE: AgentOptions = { keepAlive: true, maxSockets: 64, maxFreeSockets: 16, scheduling: 'lifo' };
+
+/**
+ * Opens a TCP connection to an allowed address only. Names are resolved here and the addresses that were judged are the
+ * ones that are dialled; the address that was reached is judged once more before a byte is written (S2).
+ */
+async function dial(dialing: GuardedDialing, options: ConnectOptions): Promise<Socket> {
+  const host = String(options.host ?? 'localhost').replace(/^\[|\]$/g, '');
+  const port = Number(options.port);
+  const deadline = AbortSignal.timeout(dialing.deadlines.connectMs);
+  const addresses = isIP(host)
+    ? [{ address: host, family: isIP(host) === 6 ? (6 as const) : (4 as const) }]
+    : await within(deadline, dialing.resolver.resolve(host));
+  if (!addresses.every(({ address }) => dialing.guard.allows({ host, port, address }))) {
+    throw new UpstreamError('blocked', 'the address of the upstream is not allowed');
+  }
+  const socket = connect({
+    host,
+    port,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_AFTER_MS,
+    lookup: (_name, lookupOptions, done) => {
+      if (lookupOptions.all) done(null, [...addresses]);
+      else done(null, addresses[0]?.address ?? '', addresses[0]?.family);
+    },
+  });
+  await connected(socket, 'connect', deadline);
+  if (!dialing.guard.allows({ host, port, address: socket.remoteAddress ?? '' })) {
+    socket.destroy();
+    throw new UpstreamError('blocked', 'the address of the upstream is not allowed');
+  }
+  socket.setNoDelay(true);
+  return socket;
+}
+
+async function dialTls(dialing: GuardedDialing, options: ConnectOptions): Promise<Socket> {
+  const raw = await dial(dialing, options);
+  const host = String(options.host ?? '').replace(/^\[|\]$/g, '');
+  const socket = tlsConnect({
+    socket: raw,
+    servername: isIP(host) ? '' : host,
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['http/1.1'],
+    host,
+  });
+  try {
+    await connected(socket, 'secureConnect', AbortSignal.timeout(dialing.deadlines.tlsMs));
+  } catch (error) {
+    raw.destroy();
+    throw error instanceof UpstreamError && error.failureClass === 'timeout'
+      ? error
+      : new UpstreamError('tls', 'no trusted TLS connection to the upstream', { cause: error });
+  }
+  return socket;
+}
+
+function connected(socket: Socket, event: 'connect' | 'secureConnect', deadline: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: Error) => {
+      socket.removeListener(event, succeed);
+      socket.removeListener('error', fail);
+      socket.removeListener('close', closed);
+      deadline.removeEventListener('abort', expire);
+      if (error === undefined) return resolve();
+      // The socket may fail once more while it is torn down; nobody is interested then.
+      socket.on('error', () => undefined);
+      socket.destroy();
+      reject(error);
+    };
+    const succeed = () => settle();
+    const fail = (cause: Error) => settle(new UpstreamError('connect', 'no connection to the upstream', { cause }));
+    const closed = () => settle(new UpstreamError('connect', 'the upstream closed the connection'));
+    const expire = () => settle(new UpstreamError('timeout', 'the upstream did not answer in time'));
+    if (deadline.aborted) return expire();
+    socket.once(event, succeed);
+    socket.once('error', fail);
+    socket.once('close', closed);
+    deadline.addEventListener('abort', expire, { once: true });
+  });
+}
+
+function within<T>(deadline: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const expire = () => reject(new UpstreamError('timeout', 'the name of the upstream was not resolved in time'));
+    if (deadline.aborted) return expire();
+    deadline.addEventListener('abort', expire, { once: true });
+    promise.then(resolve, reject).finally(() => deadline.removeEventListener('abort', expire));
+  });
+}
+
+class GuardedHttpAgent extends HttpAgent {
+  constructor(private readonly dialing: GuardedDialing) {
+    super(KEEP_ALIVE);
+  }
+
+  override createConnection(options: ConnectOptions, done?: Connected): undefined {
+    open(dial(this.dialing, options), done);
+  }
+}
+
+class GuardedHttpsAgent extends HttpsAgent {
+  constructor(private readonly dialing: GuardedDialing) {
+    super(KEEP_ALIVE as TlsAgentOptions);
+  }
+
+  override createConnection(options: ConnectOptions, done?: Connected): undefined {
+    open(dialTls(this.dialing, options), done);
+  }
+}
+
+function open(dialled: Promise<Socket>, done?: Connected): void {
+  dialled.then(
+    (socket) => done?.(null, socket),
+    // Node's agent looks at the error alone when there is one, but its type asks for a stream beside it.
+    (error: Error) => (done as ((error: Error) => void) | undefined)?.(error),
+  );
+}
+
+/** The agents through which everything outbound goes. */
+export interface GuardedAgents {
+  readonly http: HttpAgent;
+  readonly https: HttpsAgent;
+}
+
+/** Keep-alive agents whose every new connection is judged by the guard. */
+export function guardedAgents(dialing: GuardedDialing): GuardedAgents {
+  return { http: new GuardedHttpAgent(dialing), https: new GuardedHttpsAgent(dialing) };
+}

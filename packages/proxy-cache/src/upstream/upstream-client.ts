@@ -1,0 +1,88 @@
+import type { Clock, ProxyCacheSettings } from '@breakwater/registry-core';
+import { LRUCache } from 'lru-cache';
+import type { Lookup } from '../ports.js';
+import { AddressGuard } from './address-guard.js';
+import { Authorizations } from './authorization.js';
+import type { Deadlines } from './deadlines.js';
+import { upstreamEndpoint } from './endpoint.js';
+import { type GuardedAgents, guardedAgents } from './guarded-agent.js';
+import { Resolver } from './resolver.js';
+import { AxiosTransport } from './transport.js';
+import { UpstreamRegistry } from './upstream-registry.js';
+
+export interface UpstreamClientOptions {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  /** What the operator lets the address guard through: `host`, `host:port`, or a block. */
+  readonly allowedHosts: readonly string[];
+  readonly lookup: Lookup;
+}
+
+const MAX_REGISTRIES = 1_000;
+
+/** The only place from which sockets to upstreams are opened. One per proxy cache. */
+export class UpstreamClient {
+  readonly #agents: GuardedAgents;
+  readonly #guard: AddressGuard;
+  readonly #resolver: Resolver;
+  readonly #transport: AxiosTransport;
+  readonly #authorizations: Authorizations;
+  readonly #registries = new LRUCache<string, UpstreamRegistry>({ max: MAX_REGISTRIES });
+
+  constructor(private readonly options: UpstreamClientOptions) {
+    this.#guard = new AddressGuard(options.allowedHosts);
+    this.#resolver = new Resolver(options.lookup);
+    this.#agents = guardedAgents({ guard: this.#guard, resolver: this.#resolver, deadlines: options.deadlines });
+    this.#transport = new AxiosTransport(this.#agents, options.deadlines, options.clock);
+    this.#authorizations = new Authorizations(this.#transport, options.deadlines, options.clock);
+  }
+
+  /**
+   * The upstream of an organization.
+   * @throws UpstreamError class `blocked` when its address is not one
+   */
+  registry(settings: ProxyCacheSettings): UpstreamRegistry {
+    const key = [settings.organization, settings.credentialVersion, settings.upstream, settings.insecure].join('\n');
+    const known = this.#registries.get(key);
+    if (known !== undefined) return known;
+    const registry = this.detached(settings);
+    this.#registries.set(key, registry);
+    return registry;
+  }
+
+  /** The upstream of settings that are not in force, to try them out. */
+  detached(settings: ProxyCacheSettings): UpstreamRegistry {
+    const { deadlines, clock } = this.options;
+    return new UpstreamRegistry(settings, this.#transport, this.#authorizations, deadlines, clock);
+  }
+
+  /**
+   * Whether an upstream may be saved: none of the addresses that its name has now is one that may not be dialled. A name
+   * without an address may be saved; each connection is judged again.
+   */
+  async isAllowed(settings: Pick<ProxyCacheSettings, 'upstream' | 'insecure'>): Promise<boolean> {
+    const url = new URL(upstreamEndpoint(settings).origin);
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port);
+    const addresses = await this.#addresses(host);
+    return addresses.every((address) => this.#guard.allows({ host, port, address }));
+  }
+
+  close(): void {
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
+  }
+
+  /** Name look-up with an end: a resolver that hangs must not hold up a save. */
+  async #addresses(host: string): Promise<readonly string[]> {
+    if (/^[0-9.]+$/.test(host) || host.includes(':')) return [host];
+    const late = new Promise<readonly string[]>((resolve) => {
+      setTimeout(() => resolve([]), this.options.deadlines.checkBudgetMs).unref();
+    });
+    const found = this.#resolver.resolve(host).then(
+      (addresses) => addresses.map(({ address }) => address),
+      () => [],
+    );
+    return Promise.race([found, late]);
+  }
+}

@@ -1,0 +1,36 @@
+import type { UpstreamFailureClass } from '@breakwater/registry-core';
+
+export interface UpstreamErrorOptions {
+  /** The upstream's own HTTP status, if it answered. */
+  readonly upstreamStatus?: number;
+  /** How long the upstream asked us to wait, in milliseconds, already bounded. */
+  readonly retryAfterMs?: number;
+  /** With class `removed`: whether the upstream does not know the repository, or only this content. */
+  readonly unknown?: 'repository' | 'content';
+  readonly cause?: unknown;
+}
+
+/** Asking an upstream failed. Carries no address, header or body of the upstream. Tell it by `code`. */
+export class UpstreamError extends Error {
+  readonly code = 'UPSTREAM_FAILED';
+  readonly upstreamStatus: number | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly unknown: 'repository' | 'content';
+
+  constructor(
+    readonly failureClass: UpstreamFailureClass,
+    message: string,
+    options: UpstreamErrorOptions = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'UpstreamError';
+    this.upstreamStatus = options.upstreamStatus;
+    this.retryAfterMs = options.retryAfterMs;
+    this.unknown = options.unknown ?? 'content';
+  }
+}
+
+/** True for an UpstreamError. */
+export function isUpstreamError(error: unknown): error is UpstreamError {
+  return (error as { code?: unknown } | null | undefined)?.code === 'UPSTREAM_FAILED';
+}

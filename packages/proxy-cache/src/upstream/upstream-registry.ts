@@ -1,0 +1,274 @@
+import type { Readable } from 'node:stream';
+import {
+  bareMediaType,
+  type Clock,
+  type Digest,
+  formatReference,
+  isGenericMediaType,
+  isManifestMediaType,
+  isSchema1MediaType,
+  MANIFEST_ACCEPT,
+  MAX_MANIFEST_BYTES,
+  type ProxyCacheSettings,
+  parseDigest,
+  type Reference,
+  type RepositoryName,
+} from '@breakwater/registry-core';
+import type { AuthorizationScope, Authorizations } from './authorization.js';
+import type { Deadlines } from './deadlines.js';
+import { type UpstreamEndpoint, upstreamEndpoint } from './endpoint.js';
+import { readBody } from './read-body.js';
+import { type FollowedResponse, sendFollowing } from './redirects.js';
+import { parseRetryAfter } from './retry-after.js';
+import type { Transport, UpstreamResponse } from './transport.js';
+import { UpstreamError } from './upstream-error.js';
+
+/** What HEAD of a manifest told. `digest` is absent when the upstream does not say, or does not answer HEAD. */
+export interface UpstreamManifestHead {
+  readonly digest: Digest | undefined;
+}
+
+/** A manifest as it came, not parsed yet. */
+export interface UpstreamManifest {
+  readonly bytes: Buffer;
+  readonly contentType: string | undefined;
+  /** `Docker-Content-Digest`, if it was sent and is one. */
+  readonly claimedDigest: Digest | undefined;
+}
+
+/** A blob that is about to arrive. `size` in bytes, if the upstream says. Whoever has it reads or destroys the body. */
+export interface UpstreamBlob {
+  readonly body: Readable;
+  readonly size: number | undefined;
+}
+
+/** A page of an upstream's tag list. `next` is the `last` to go on with. */
+export interface UpstreamTagPage {
+  readonly tags: readonly string[];
+  readonly next: string | undefined;
+}
+
+interface ContentRequest {
+  readonly method: 'GET' | 'HEAD';
+  readonly repository: string | undefined;
+  /** Below `/v2/`, made of validated parts only. */
+  readonly path: string;
+  readonly accept?: string;
+  readonly signal: AbortSignal;
+}
+
+const MAX_ERROR_BYTES = 64 * 1024;
+const MAX_TAG_PAGE_BYTES = 4 * 1024 * 1024;
+
+/** One organization's upstream registry. Every method throws UpstreamError. */
+export class UpstreamRegistry {
+  readonly endpoint: UpstreamEndpoint;
+
+  constructor(
+    private readonly settings: ProxyCacheSettings,
+    private readonly transport: Transport,
+    private readonly authorizations: Authorizations,
+    private readonly deadlines: Deadlines,
+    private readonly clock: Clock,
+  ) {
+    this.endpoint = upstreamEndpoint(settings);
+  }
+
+  /** Asks for a manifest's digest, which costs no pull of a rate limit (P12). */
+  async headManifest(name: RepositoryName, reference: Reference, signal: AbortSignal): Promise<UpstreamManifestHead> {
+    const repository = this.endpoint.repositoryPath(name);
+    const { response } = await this.#send({
+      method: 'HEAD',
+      repository,
+      path: `${repository}/manifests/${formatReference(reference)}`,
+      accept: MANIFEST_ACCEPT,
+      signal,
+    });
+    response.body.destroy();
+    // Registries that do not answer HEAD say so in several ways; GET decides then.
+    if ([400, 405, 501].includes(response.status)) return { digest: undefined };
+    if (response.status !== 200) throw await this.#refusal(response, signal);
+    assertManifestType(response.header('content-type'));
+    return { digest: parseDigest(response.header('docker-content-digest') ?? '') };
+  }
+
+  async getManifest(name: RepositoryName, reference: Reference, signal: AbortSignal): Promise<UpstreamManifest> {
+    const repository = this.endpoint.repositoryPath(name);
+    const { response } = await this.#send({
+      method: 'GET',
+      repository,
+      path: `${repository}/manifests/${formatReference(reference)}`,
+      accept: MANIFEST_ACCEPT,
+      signal,
+    });
+    if (response.status !== 200) throw await this.#refusal(response, signal);
+    assertNotEncoded(response);
+    const bytes = await readBody(response.body, {
+      maxBytes: MAX_MANIFEST_BYTES,
+      idleMs: this.deadlines.idleMs,
+      signal,
+    });
+    return {
+      bytes,
+      contentType: response.header('content-type'),
+      claimedDigest: parseDigest(response.header('docker-content-digest') ?? ''),
+    };
+  }
+
+  /** Size of a blob in bytes, if the upstream says. */
+  async headBlob(name: RepositoryName, digest: Digest, signal: AbortSignal): Promise<number | undefined> {
+    const { response } = await this.#sendForBlob('HEAD', name, digest, signal);
+    response.body.destroy();
+    if (response.status !== 200) throw await this.#refusal(response, signal);
+    return contentLength(response);
+  }
+
+  async getBlob(name: RepositoryName, digest: Digest, signal: AbortSignal): Promise<UpstreamBlob> {
+    const { response } = await this.#sendForBlob('GET', name, digest, signal);
+    if (response.status !== 200) throw await this.#refusal(response, signal);
+    assertNotEncoded(response);
+    return { body: response.body, size: contentLength(response) };
+  }
+
+  async listTags(
+    name: RepositoryName,
+    page: { readonly limit: number | undefined; readonly last: string | undefined },
+    signal: AbortSignal,
+  ): Promise<UpstreamTagPage> {
+    const repository = this.endpoint.repositoryPath(name);
+    const query = new URLSearchParams();
+    if (page.limit !== undefined) query.set('n', String(page.limit));
+    if (page.last !== undefined) query.set('last', page.last);
+    const suffix = query.size === 0 ? '' : `?${query}`;
+    const path = `${repository}/tags/list${suffix}`;
+    const { response } = await this.#send({ method: 'GET', repository, path, accept: 'application/json', signal });
+    if (response.status !== 200) throw await this.#refusal(response, signal);
+    assertNotEncoded(response);
+    const limits = { maxBytes: MAX_TAG_PAGE_BYTES, idleMs: this.deadlines.idleMs, signal };
+    const tags = readTags(await readBody(response.body, limits));
+    return { tags, next: nextTag(response.header('link'), tags) };
+  }
+
+  /** Asks `/v2/`, with the credentials if there are any. Resolves to whether the registry wanted to know who asks. */
+  async ping(signal: AbortSignal): Promise<'open' | 'authorized'> {
+    const url = this.#url('');
+    const first = await this.transport.send({ url, method: 'GET', headers: {}, signal });
+    first.body.destroy();
+    if (first.status === 200) return 'open';
+    if (first.status !== 401) throw await this.#refusal(first, signal);
+    const scope = { settings: this.settings, origin: this.endpoint.origin, repository: undefined };
+    const authorization = await this.authorizations.answer(scope, first.header('www-authenticate'), signal);
+    if (authorization === undefined) throw new UpstreamError('denied', 'the upstream wants credentials');
+    const second = await this.transport.send({ url, method: 'GET', headers: { authorization }, signal });
+    second.body.destroy();
+    if (second.status !== 200) throw await this.#refusal(second, signal);
+    return 'authorized';
+  }
+
+  #sendForBlob(
+    method: 'GET' | 'HEAD',
+    name: RepositoryName,
+    digest: Digest,
+    signal: AbortSignal,
+  ): Promise<FollowedResponse> {
+    const repository = this.endpoint.repositoryPath(name);
+    return this.#send({ method, repository, path: `${repository}/blobs/${digest}`, signal });
+  }
+
+  /** Sends with what authorization there is, and once more after answering a challenge; a second 401 is a refusal. */
+  async #send(request: ContentRequest): Promise<FollowedResponse> {
+    const scope: AuthorizationScope = {
+      settings: this.settings,
+      origin: this.endpoint.origin,
+      repository: request.repository,
+    };
+    const first = await this.#sendOnce(request, await this.authorizations.current(scope, request.signal));
+    if (first.response.status !== 401 || first.origin !== this.endpoint.origin) return first;
+    first.response.body.destroy();
+    const challenge = first.response.header('www-authenticate');
+    const authorization = await this.authorizations.answer(scope, challenge, request.signal);
+    if (authorization === undefined) {
+      throw new UpstreamError('denied', 'the upstream wants credentials', { upstreamStatus: 401 });
+    }
+    return this.#sendOnce(request, authorization);
+  }
+
+  #sendOnce(request: ContentRequest, authorization: string | undefined): Promise<FollowedResponse> {
+    return sendFollowing(this.transport, {
+      url: this.#url(request.path),
+      method: request.method,
+      headers: {
+        ...(request.accept === undefined ? {} : { accept: request.accept }),
+        ...(authorization === undefined ? {} : { authorization }),
+      },
+      signal: request.signal,
+    });
+  }
+
+  #url(path: string): URL {
+    return new URL(`/v2/${path}`, this.endpoint.origin);
+  }
+
+  /** What an answer other than the one hoped for means. */
+  async #refusal(response: UpstreamResponse, signal: AbortSignal): Promise<UpstreamError> {
+    const upstreamStatus = response.status;
+    const retryAfterMs = parseRetryAfter(response.header('retry-after'), this.clock.now());
+    const facts = { upstreamStatus, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+    if (upstreamStatus === 404 || upstreamStatus === 410) {
+      const unknown = await this.#unknown(response, signal);
+      return new UpstreamError('removed', 'the upstream does not know it', { ...facts, unknown });
+    }
+    response.body.destroy();
+    if (upstreamStatus === 401 || upstreamStatus === 403) {
+      return new UpstreamError('denied', 'the upstream denied access', facts);
+    }
+    return new UpstreamError('protocol', `the upstream answered ${upstreamStatus}`, facts);
+  }
+
+  async #unknown(response: UpstreamResponse, signal: AbortSignal): Promise<'repository' | 'content'> {
+    try {
+      const limits = { maxBytes: MAX_ERROR_BYTES, idleMs: this.deadlines.idleMs, signal };
+      const body = (await readBody(response.body, limits)).toString('utf8');
+      return /"code"\s*:\s*"NAME_UNKNOWN"/.test(body) ? 'repository' : 'content';
+    } catch {
+      return 'content';
+    }
+  }
+}
+
+/** A 200 whose type cannot be a manifest's is no answer of a registry: a captive portal, a login page (F44). */
+function assertManifestType(contentType: string | undefined): void {
+  const type = bareMediaType(contentType);
+  if (isManifestMediaType(type) || isGenericMediaType(type) || isSchema1MediaType(type)) return;
+  throw new UpstreamError('protocol', 'the upstream answered with something that is not a manifest');
+}
+
+function assertNotEncoded(response: UpstreamResponse): void {
+  const encoding = response.header('content-encoding')?.trim().toLowerCase() ?? '';
+  if (encoding === '' || encoding === 'identity') return;
+  response.body.destroy();
+  throw new UpstreamError('protocol', 'the upstream encoded the content, which it was asked not to');
+}
+
+function contentLength(response: UpstreamResponse): number | undefined {
+  const header = response.header('content-length');
+  return header !== undefined && /^[0-9]{1,15}$/.test(header) ? Number(header) : undefined;
+}
+
+function readTags(body: Buffer): readonly string[] {
+  try {
+    const { tags } = JSON.parse(body.toString('utf8')) as { tags?: unknown };
+    if (tags === null) return [];
+    if (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string')) return tags;
+  } catch {
+    // Falls through: whatever it is, it is no list of tags.
+  }
+  throw new UpstreamError('protocol', 'the upstream did not answer with a list of tags');
+}
+
+/** Where the next page begins (distribution-spec, "Listing tags"): the `last` of the link, else the last tag we got. */
+function nextTag(link: string | undefined, tags: readonly string[]): string | undefined {
+  const target = /<([^>]*)>\s*;[^,]*rel="?next"?/i.exec(link ?? '')?.[1];
+  if (target === undefined || !URL.canParse(target, 'http://localhost')) return undefined;
+  return new URL(target, 'http://localhost').searchParams.get('last') ?? tags.at(-1);
+}
