@@ -1,0 +1,108 @@
+/** One setting of the registry, as its documentation shows it. */
+export interface SettingEntry {
+  readonly name: `BREAKWATER_${string}`;
+  /** The text that counts when the variable is not set; `undefined` when nothing does, and then `otherwise` says what happens. */
+  readonly default: string | undefined;
+  /** What happens without a value, in words. */
+  readonly otherwise?: string;
+  /** One sentence; plain text. */
+  readonly meaning: string;
+  /** Secrets may also be given as a file, named by the variable with `_FILE` at its end. */
+  readonly secret: boolean;
+}
+
+/** Every setting, in the order in which the documentation lists them. The defaults are the ones that are used. */
+export const settingsTable = [
+  {
+    name: 'BREAKWATER_LISTEN',
+    default: '127.0.0.1:5000',
+    meaning:
+      'Address and port to listen on; anything beyond loopback needs BREAKWATER_ADMIN_PASSWORD and BREAKWATER_SECRET_KEY.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_DATA_DIR',
+    default: './data',
+    meaning:
+      'Directory for everything that is not kept elsewhere: the embedded Postgres, blobs, spool, generated secrets.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_DATABASE_URL',
+    default: undefined,
+    otherwise: 'an embedded Postgres in the data directory',
+    meaning: 'The Postgres to use, postgres://user:password@host:5432/database.',
+    secret: true,
+  },
+  {
+    name: 'BREAKWATER_STORAGE_URL',
+    default: undefined,
+    otherwise: 'storage in the data directory',
+    meaning: 'Where blobs are kept, file:///absolute/path.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_SECRET_KEY',
+    default: undefined,
+    otherwise: 'generated into secret-key in the data directory',
+    meaning:
+      'Key that upstream passwords are encrypted with: at least 32 bytes in hex or base64, or a text of at least 32 characters.',
+    secret: true,
+  },
+  {
+    name: 'BREAKWATER_ADMIN_PASSWORD',
+    default: undefined,
+    otherwise: 'generated into admin-password in the data directory',
+    meaning: 'Password of the administrator, whose name is admin.',
+    secret: true,
+  },
+  {
+    name: 'BREAKWATER_UPSTREAM_ALLOWED_HOSTS',
+    default: '',
+    otherwise: 'public addresses only',
+    meaning:
+      'Upstreams that may be dialled although their address is not public: host, host:port or CIDR, comma separated.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_PUBLIC_URL',
+    default: undefined,
+    otherwise: 'the address that it listens on',
+    meaning: 'The URL under which clients reach the registry, without a path.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_LOG_LEVEL',
+    default: 'info',
+    meaning: 'Least important log lines to write: debug, info, warn or error.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_SEED_ORGANIZATIONS',
+    default: 'default',
+    meaning: 'default = a first start creates dockerhub, quay, ghcr and k8s; none = it creates no organization.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_GC_INTERVAL_S',
+    default: '900',
+    meaning: 'Seconds between two garbage collections.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_GC_GRACE_S',
+    default: '3600',
+    meaning: 'Seconds for which content stays after its last use, whatever becomes of its tags.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_GC_HOLD_S',
+    default: '2592000',
+    meaning:
+      'Longest time in seconds for which garbage collection holds back while an upstream is down; 0 = it does not.',
+    secret: false,
+  },
+] as const satisfies readonly SettingEntry[];
+
+/** The name of a setting. */
+export type SettingName = (typeof settingsTable)[number]['name'];

@@ -1,0 +1,21 @@
+import type { Knex } from 'knex';
+import * as content from './0001-content.js';
+
+interface NamedMigration extends Knex.Migration {
+  readonly name: string;
+}
+
+/** In the order in which they run. Names are recorded in the database: never rename, never edit one that was released. */
+const MIGRATIONS: readonly NamedMigration[] = [{ name: '0001-content', up: content.up, down: content.down }];
+
+/** The host's tables, for `knex.migrate.latest`. They are recorded in a table of their own, apart from other packages'. */
+export function registryHostMigrations(): Knex.MigratorConfig {
+  return {
+    tableName: 'registry_host_migrations',
+    migrationSource: {
+      getMigrations: async () => [...MIGRATIONS],
+      getMigrationName: (migration: NamedMigration) => migration.name,
+      getMigration: async (migration: NamedMigration) => migration,
+    },
+  };
+}

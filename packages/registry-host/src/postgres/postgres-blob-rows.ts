@@ -1,0 +1,244 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock, Digest, Repository } from '@breakwater/registry-core';
+import type { Knex } from 'knex';
+import type { BlobGeneration, BlobLinks, BlobRemoval, BlobStoreIdentity } from '../storage/ports.js';
+import { callDatabase } from './database-error.js';
+import { repositoryColumns, selectRows } from './sql.js';
+
+interface BlobRow {
+  readonly digest: Digest;
+  readonly generation: string;
+  readonly size: string;
+}
+
+/**
+ * The rows behind the blob store: which generation of a digest is live, and who may read it.
+ * Every method throws RegistryError UNAVAILABLE (detail.reason "database") without the database.
+ */
+export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobStoreIdentity {
+  readonly #database: Knex;
+  readonly #clock: Clock;
+
+  constructor(options: { readonly database: Knex; readonly clock: Clock }) {
+    this.#database = options.database;
+    this.#clock = options.clock;
+  }
+
+  async linked(repository: Repository, digest: Digest): Promise<BlobGeneration | undefined> {
+    const [row] = await callDatabase(
+      () =>
+        selectRows<BlobRow>(
+          this.#database,
+          `SELECT b.digest, b.generation, b.size
+             FROM content_link l JOIN blob b ON b.digest = l.digest AND b.state = 'live'
+            WHERE l.organization = :organization AND l.upstream = :upstream AND l.repository = :repository
+              AND l.kind = 'blob' AND l.digest = :digest`,
+          { ...repositoryColumns(repository), digest },
+        ),
+      { idempotent: true },
+    );
+    return row && toGeneration(row);
+  }
+
+  async live(digest: Digest): Promise<BlobGeneration | undefined> {
+    const [row] = await callDatabase(
+      () =>
+        selectRows<BlobRow>(
+          this.#database,
+          `SELECT digest, generation, size FROM blob WHERE digest = :digest AND state = 'live'`,
+          { digest },
+        ),
+      { idempotent: true },
+    );
+    return row && toGeneration(row);
+  }
+
+  async link(repository: Repository, blob: BlobGeneration): Promise<boolean> {
+    const { digest, generation } = blob;
+    return callDatabase(
+      () =>
+        this.#database.transaction(async (transaction) => {
+          // The update locks the row against collection, and after a collection that came first it finds none.
+          const rows = await selectRows(
+            transaction,
+            `UPDATE blob SET unlinked_since = NULL
+              WHERE digest = :digest AND generation = :generation AND state = 'live' RETURNING digest`,
+            { digest, generation },
+          );
+          if (rows.length === 0) return false;
+          await insertLink(transaction, repository, digest, this.#clock.now());
+          return true;
+        }),
+      { idempotent: true },
+    );
+  }
+
+  async publish(repository: Repository, blob: BlobGeneration, replaces: string | undefined): Promise<boolean> {
+    const { digest, generation, size } = blob;
+    const at = this.#clock.now();
+    // Not repeated: after a lost connection the caller begins again and finds out what became of it.
+    return callDatabase(() =>
+      this.#database.transaction(async (transaction) => {
+        if (replaces !== undefined) {
+          await selectRows(
+            transaction,
+            `UPDATE blob SET state = 'deleting'
+              WHERE digest = :digest AND generation = :replaces AND state = 'live'`,
+            { digest, replaces },
+          );
+        }
+        const rows = await selectRows(
+          transaction,
+          `INSERT INTO blob (digest, generation, size, state, created_at)
+           VALUES (:digest, :generation, :size, 'live', :at)
+           ON CONFLICT (digest) WHERE state = 'live' DO NOTHING RETURNING digest`,
+          { digest, generation, size, at },
+        );
+        if (rows.length === 0) return false;
+        await insertLink(transaction, repository, digest, at);
+        return true;
+      }),
+    );
+  }
+
+  async count(before: number): Promise<{ readonly count: number; readonly bytes: number }> {
+    const [row] = await callDatabase(
+      () =>
+        selectRows<{ count: string; bytes: string }>(
+          this.#database,
+          `SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes FROM blob b
+            WHERE state = 'live' AND unlinked_since < :before
+              AND NOT EXISTS (SELECT FROM content_link l WHERE l.kind = 'blob' AND l.digest = b.digest)`,
+          { before },
+        ),
+      { idempotent: true },
+    );
+    return { count: Number(row?.count ?? 0), bytes: Number(row?.bytes ?? 0) };
+  }
+
+  async claim(
+    before: number,
+    limit: number,
+  ): Promise<{ readonly claimed: readonly BlobGeneration[]; readonly more: boolean }> {
+    // Not repeated: what a lost answer claimed is marked, and is found among the marked ones.
+    return callDatabase(() =>
+      this.#database.transaction(async (transaction) => {
+        const locked = await selectRows<BlobRow>(
+          transaction,
+          `SELECT digest, generation, size FROM blob
+            WHERE state = 'live' AND unlinked_since < :before
+            ORDER BY unlinked_since, digest LIMIT :limit FOR UPDATE SKIP LOCKED`,
+          { before, limit },
+        );
+        if (locked.length === 0) return { claimed: [], more: false };
+        const bindings = {
+          digests: locked.map((row) => row.digest),
+          generations: locked.map((row) => row.generation),
+        };
+        // A statement of its own: it sees the link of every import that had the row before this transaction got it.
+        const claimed = await selectRows<BlobRow>(
+          transaction,
+          `UPDATE blob b SET state = 'deleting'
+             FROM unnest(CAST(:digests AS text[]), CAST(:generations AS text[])) AS locked (digest, generation)
+            WHERE b.digest = locked.digest AND b.generation = locked.generation
+              AND NOT EXISTS (SELECT FROM content_link l WHERE l.kind = 'blob' AND l.digest = b.digest)
+           RETURNING b.digest, b.generation, b.size`,
+          bindings,
+        );
+        await selectRows(
+          transaction,
+          `UPDATE blob b SET unlinked_since = NULL
+             FROM unnest(CAST(:digests AS text[]), CAST(:generations AS text[])) AS locked (digest, generation)
+            WHERE b.digest = locked.digest AND b.generation = locked.generation AND b.state = 'live'`,
+          bindings,
+        );
+        return { claimed: claimed.map(toGeneration), more: locked.length === limit };
+      }),
+    );
+  }
+
+  async marked(after: BlobGeneration | undefined, limit: number): Promise<readonly BlobGeneration[]> {
+    const rows = await callDatabase(
+      () =>
+        selectRows<BlobRow>(
+          this.#database,
+          `SELECT digest, generation, size FROM blob
+            WHERE state = 'deleting' AND (digest, generation) > (:digest, :generation)
+            ORDER BY digest, generation LIMIT :limit`,
+          { digest: after?.digest ?? '', generation: after?.generation ?? '', limit },
+        ),
+      { idempotent: true },
+    );
+    return rows.map(toGeneration);
+  }
+
+  async erase(blob: BlobGeneration): Promise<boolean> {
+    const { digest, generation } = blob;
+    const rows = await callDatabase(
+      () =>
+        selectRows(
+          this.#database,
+          `DELETE FROM blob WHERE digest = :digest AND generation = :generation AND state = 'deleting'
+           RETURNING digest`,
+          { digest, generation },
+        ),
+      { idempotent: true },
+    );
+    return rows.length > 0;
+  }
+
+  async known(blobs: readonly Pick<BlobGeneration, 'digest' | 'generation'>[]): Promise<readonly boolean[]> {
+    const rows = await callDatabase(
+      () =>
+        selectRows<{ known: boolean }>(
+          this.#database,
+          `SELECT b.digest IS NOT NULL AS known
+             FROM unnest(CAST(:digests AS text[]), CAST(:generations AS text[]))
+                    WITH ORDINALITY AS asked (digest, generation, position)
+             LEFT JOIN blob b ON b.digest = asked.digest AND b.generation = asked.generation
+            ORDER BY asked.position`,
+          { digests: blobs.map((each) => each.digest), generations: blobs.map((each) => each.generation) },
+        ),
+      { idempotent: true },
+    );
+    return rows.map((row) => row.known);
+  }
+
+  async id(): Promise<string> {
+    return callDatabase(
+      async () => {
+        await selectRows(
+          this.#database,
+          'INSERT INTO blob_store_identity (singleton, id) VALUES (true, :id) ON CONFLICT DO NOTHING',
+          { id: randomUUID() },
+        );
+        const [row] = await selectRows<{ id: string }>(this.#database, 'SELECT id FROM blob_store_identity');
+        if (row === undefined) throw new Error('the blob store has no identity');
+        return row.id;
+      },
+      { idempotent: true },
+    );
+  }
+
+  async isEmpty(): Promise<boolean> {
+    const rows = await callDatabase(() => selectRows(this.#database, 'SELECT digest FROM blob LIMIT 1'), {
+      idempotent: true,
+    });
+    return rows.length === 0;
+  }
+}
+
+async function insertLink(transaction: Knex.Transaction, repository: Repository, digest: Digest, at: number) {
+  await selectRows(
+    transaction,
+    `INSERT INTO content_link (organization, upstream, repository, kind, digest, linked_at, used_at)
+     VALUES (:organization, :upstream, :repository, 'blob', :digest, :at, :at)
+     ON CONFLICT (organization, upstream, repository, kind, digest)
+       DO UPDATE SET used_at = greatest(content_link.used_at + 1, excluded.used_at)`,
+    { ...repositoryColumns(repository), digest, at },
+  );
+}
+
+function toGeneration(row: BlobRow): BlobGeneration {
+  return { digest: row.digest, generation: row.generation, size: Number(row.size) };
+}

@@ -1,0 +1,110 @@
+import {
+  type Clock,
+  type Digest,
+  digestAlgorithm,
+  digestOf,
+  type ManifestMediaType,
+  type ManifestStore,
+  manifestReferences,
+  parseManifest,
+  RegistryError,
+  type Repository,
+  type StoredManifest,
+} from '@breakwater/registry-core';
+import type { Knex } from 'knex';
+import { callDatabase } from './database-error.js';
+import { repositoryColumns, selectRows } from './sql.js';
+
+/**
+ * Manifests in Postgres, bytes and all.
+ *
+ * Lock order, here and in the sweep: the content row (manifest or blob), then links. A put waits for links only while
+ * it holds one content row; a removal never waits for a link. So they cannot wait for each other.
+ */
+export class PostgresManifestStore implements ManifestStore {
+  readonly #database: Knex;
+  readonly #clock: Clock;
+
+  constructor(options: { readonly database: Knex; readonly clock: Clock }) {
+    this.#database = options.database;
+    this.#clock = options.clock;
+  }
+
+  /** @throws RegistryError UNAVAILABLE (detail.reason "database") */
+  async get(repository: Repository, digest: Digest): Promise<StoredManifest | undefined> {
+    const [row] = await callDatabase(
+      () =>
+        selectRows<{ media_type: ManifestMediaType; bytes: Uint8Array }>(
+          this.#database,
+          `SELECT l.media_type, m.bytes
+             FROM content_link l JOIN manifest m ON m.digest = l.digest
+            WHERE l.organization = :organization AND l.upstream = :upstream AND l.repository = :repository
+              AND l.kind = 'manifest' AND l.digest = :digest`,
+          { ...repositoryColumns(repository), digest },
+        ),
+      { idempotent: true },
+    );
+    return row === undefined ? undefined : { digest, mediaType: row.media_type, bytes: row.bytes };
+  }
+
+  /**
+   * @throws RegistryError DIGEST_INVALID when the bytes are not those of the digest, MANIFEST_INVALID when they are no
+   * manifest of that type, UNAVAILABLE (detail.reason "database")
+   */
+  async put(repository: Repository, manifest: StoredManifest): Promise<void> {
+    if (digestOf(manifest.bytes, digestAlgorithm(manifest.digest)) !== manifest.digest) {
+      throw new RegistryError('DIGEST_INVALID', `the manifest's bytes do not match ${manifest.digest}`);
+    }
+    const references = manifestReferences(parseManifest(manifest.bytes, manifest.mediaType));
+    const bindings = {
+      ...repositoryColumns(repository),
+      digest: manifest.digest,
+      mediaType: manifest.mediaType,
+      bytes: Buffer.from(manifest.bytes.buffer, manifest.bytes.byteOffset, manifest.bytes.byteLength),
+      size: manifest.bytes.byteLength,
+      kinds: references.map((each) => each.kind),
+      digests: references.map((each) => each.descriptor.digest),
+      at: this.#clock.now(),
+    };
+    await callDatabase(() => this.#database.transaction((transaction) => store(transaction, bindings)), {
+      idempotent: true,
+    });
+  }
+}
+
+async function store(transaction: Knex.Transaction, bindings: Readonly<Record<string, Knex.RawBinding>>) {
+  await selectRows(
+    transaction,
+    `INSERT INTO manifest (digest, bytes, size) VALUES (:digest, :bytes, :size)
+     ON CONFLICT (digest) DO UPDATE SET unlinked_since = NULL`,
+    bindings,
+  );
+  await selectRows(
+    transaction,
+    `INSERT INTO manifest_reference (digest, kind, referenced_digest)
+     SELECT DISTINCT :digest, r.kind, r.digest
+       FROM unnest(CAST(:kinds AS text[]), CAST(:digests AS text[])) AS r (kind, digest)
+     ON CONFLICT DO NOTHING`,
+    bindings,
+  );
+  // Always later than before, whatever the clocks of two processes say: a removal that was planned sees that it moved.
+  await selectRows(
+    transaction,
+    `INSERT INTO content_link (organization, upstream, repository, kind, digest, media_type, linked_at, used_at)
+     VALUES (:organization, :upstream, :repository, 'manifest', :digest, :mediaType, :at, :at)
+     ON CONFLICT (organization, upstream, repository, kind, digest)
+       DO UPDATE SET used_at = greatest(content_link.used_at + 1, excluded.used_at)`,
+    bindings,
+  );
+  // A removal that has what this manifest needs in hand is waited for; one that begins later sees this manifest.
+  await selectRows(
+    transaction,
+    `SELECT FROM content_link l
+       JOIN unnest(CAST(:kinds AS text[]), CAST(:digests AS text[])) AS r (kind, digest)
+         ON l.kind = r.kind AND l.digest = r.digest
+      WHERE l.organization = :organization AND l.upstream = :upstream AND l.repository = :repository
+      ORDER BY l.kind, l.digest
+        FOR KEY SHARE OF l`,
+    bindings,
+  );
+}

@@ -1,0 +1,63 @@
+import type { Digest, Repository } from '@breakwater/registry-core';
+
+/** One file of the blob store. A digest that is stored anew gets a new generation, so no two files share a name. */
+export interface BlobGeneration {
+  readonly digest: Digest;
+  /** 32 lower-case hexadecimal digits. */
+  readonly generation: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What the blob store asks and tells its database about links and live blobs. */
+export interface BlobLinks {
+  /** The live blob that is linked to a repository. */
+  linked(repository: Repository, digest: Digest): Promise<BlobGeneration | undefined>;
+  /** The live blob of a digest, linked or not. */
+  live(digest: Digest): Promise<BlobGeneration | undefined>;
+  /** Links a live blob to a repository; false when that generation is not live any more. */
+  link(repository: Repository, blob: BlobGeneration): Promise<boolean>;
+  /**
+   * Makes a generation live and links it, in one transaction. The generation that it `replaces` is given up in the same
+   * one. False when another generation is live; then nothing is linked.
+   */
+  publish(repository: Repository, blob: BlobGeneration, replaces: string | undefined): Promise<boolean>;
+}
+
+/** What the blob store asks and tells its database while it gets rid of files. */
+export interface BlobRemoval {
+  /** Counts what `claim` would claim in the end. */
+  count(before: number): Promise<{ readonly count: number; readonly bytes: number }>;
+  /** g1: marks at most `limit` blobs that have been without a link since before a time (ms), so that none can come. */
+  claim(
+    before: number,
+    limit: number,
+  ): Promise<{ readonly claimed: readonly BlobGeneration[]; readonly more: boolean }>;
+  /** Blobs that are marked, in order of digest and generation, after one of them. */
+  marked(after: BlobGeneration | undefined, limit: number): Promise<readonly BlobGeneration[]>;
+  /** g4: forgets a marked blob whose file is gone; false when somebody else did. */
+  erase(blob: BlobGeneration): Promise<boolean>;
+  /** Which of these have a row, live or marked. */
+  known(blobs: readonly Pick<BlobGeneration, 'digest' | 'generation'>[]): Promise<readonly boolean[]>;
+}
+
+/** Which store belongs to the database. */
+export interface BlobStoreIdentity {
+  /** The id that was given to the store when it was first used. */
+  id(): Promise<string>;
+  /** True while no blob has a row. */
+  isEmpty(): Promise<boolean>;
+}
+
+/** Manifests that no repository links to. */
+export interface UnlinkedManifests {
+  count(before: number): Promise<{ readonly count: number; readonly bytes: number }>;
+  /** Removes at most `limit` that have been without a link since before a time (ms). */
+  remove(
+    before: number,
+    limit: number,
+  ): Promise<{
+    readonly removed: readonly { readonly digest: Digest; readonly size: number }[];
+    readonly more: boolean;
+  }>;
+}
