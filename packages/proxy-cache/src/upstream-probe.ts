@@ -1,13 +1,23 @@
-import { formatUpstreamAddress, type ProxyCacheSettings, type UpstreamAddress } from '@breakwater/registry-core';
+import {
+  formatUpstreamAddress,
+  type OrganizationName,
+  type ProxyCacheSettings,
+  type UpstreamAddress,
+} from '@breakwater/registry-core';
 import type { Deadlines } from './upstream/deadlines.js';
 import type { UpstreamClient } from './upstream/upstream-client.js';
 import { isUpstreamError } from './upstream/upstream-error.js';
 
 /** What settings that are not saved yet have to say about their upstream. */
-export type ProbedUpstream = Pick<ProxyCacheSettings, 'organization' | 'upstream' | 'insecure' | 'credentials'>;
+export type ProbedUpstream = Pick<ProxyCacheSettings, 'upstream' | 'insecure' | 'credentials'>;
+
+/** Stands for the organization that does not have the settings yet. */
+const NOBODY = 'probe' as OrganizationName;
 
 /** Looks at upstreams on behalf of whoever configures them. */
 export class UpstreamProbe {
+  #probes = 0;
+
   constructor(
     private readonly upstreams: UpstreamClient,
     private readonly deadlines: Pick<Deadlines, 'clientBudgetMs'>,
@@ -24,9 +34,12 @@ export class UpstreamProbe {
    * @throws UpstreamError with a `failureClass`
    */
   async validate(probed: ProbedUpstream): Promise<'valid' | 'anonymous'> {
+    this.#probes += 1;
     const settings: ProxyCacheSettings = {
       ...probed,
-      credentialVersion: -1,
+      organization: NOBODY,
+      // Below every version in force and never the same twice, so that no probe meets the token of another.
+      credentialVersion: -this.#probes,
       stalenessPeriodS: 0,
       checkIntervalS: 0,
       expirationS: 0,

@@ -118,17 +118,18 @@ export class TagChecks {
         const same = await this.#stillSame(key, upstream, entry, signal);
         if (same === true) {
           await this.health.succeeded(this.health.scopeOf(settings));
-          return { kind: 'same', entry: await this.tags.confirm(key, entry, askedAt) };
+          const confirmed = await this.tags.confirm(key, entry, askedAt);
+          if (confirmed !== undefined) return { kind: 'same', entry: confirmed };
         }
       }
       const manifest = await this.#fetch(key, upstream, signal);
       await this.health.succeeded(this.health.scopeOf(settings));
+      // Stored and linked first, so that a collector never finds the tag pointing at what it is about to remove (G3).
       await this.manifests.put(key.repository, manifest);
-      if (entry?.digest === manifest.digest) {
-        return { kind: 'same', entry: await this.tags.confirm(key, entry, askedAt) };
-      }
-      const moved = await this.tags.move(key, upstream.endpoint.origin, manifest.digest, askedAt);
-      return { kind: 'moved', entry: moved, manifest };
+      const written = await this.tags.move(key, upstream.endpoint.origin, manifest.digest, askedAt);
+      return entry?.digest === manifest.digest
+        ? { kind: 'same', entry: written }
+        : { kind: 'moved', entry: written, manifest };
     } catch (error) {
       if (!isUpstreamError(error)) throw error;
       await report(error);

@@ -51,12 +51,14 @@ export class CachedTags {
     }
   }
 
-  /** The upstream confirmed what is cached. Without Postgres it is confirmed for this process only. */
-  async confirm(key: TagKey, entry: CachedTag, at: number): Promise<CachedTag> {
+  /**
+   * The upstream confirmed what is cached. `undefined` when the row was moved or collected meanwhile, and has to be
+   * written anew. Without Postgres it is confirmed for this process only.
+   */
+  async confirm(key: TagKey, entry: CachedTag, at: number): Promise<CachedTag | undefined> {
     const confirmed = { ...entry, confirmedAt: Math.max(entry.confirmedAt, at) };
     try {
-      // Somebody moved or collected the row meanwhile: what they wrote counts, if there is anything.
-      if (!(await this.table.confirm(key, entry.digest, at))) return (await this.load(key)) ?? confirmed;
+      if (!(await this.table.confirm(key, entry.digest, at))) return undefined;
     } catch (error) {
       this.logger.warn({ err: error }, 'a confirmation could not be written; it counts for this process');
     }
