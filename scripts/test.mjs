@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from './build.mjs';
@@ -14,6 +14,7 @@ import { setUp } from './setup.mjs';
 // a failure of the run.
 
 const LONGEST_RUN_MS = 8 * 60_000;
+const LONGEST_END_MS = 20_000;
 const args = process.argv.slice(2);
 const began = performance.now();
 
@@ -53,12 +54,20 @@ function runJest(summary) {
   const jest = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [jest, ...args], { cwd: ROOT, env, stdio: 'inherit' });
-    const patience = setTimeout(() => {
-      console.log(`FAIL the tests took more than ${LONGEST_RUN_MS / 60_000} minutes, and were stopped`);
+    const giveUp = (reason) => {
+      console.log(`FAIL ${reason}, and the run was stopped`);
       child.kill('SIGKILL');
-    }, LONGEST_RUN_MS);
+    };
+    const minutes = LONGEST_RUN_MS / 60_000;
+    const patience = setTimeout(() => giveUp(`the tests took more than ${minutes} minutes`), LONGEST_RUN_MS);
+    let endedFor = 0;
+    const end = setInterval(() => {
+      if (existsSync(summary)) endedFor += 1_000;
+      if (endedFor === LONGEST_END_MS) giveUp('something that the tests have started is still running');
+    }, 1_000);
     child.once('exit', (status) => {
       clearTimeout(patience);
+      clearInterval(end);
       resolve(status);
     });
   });

@@ -37,7 +37,9 @@ export async function sweepUnfinished(directory: string): Promise<void> {
   const parent = dirname(directory);
   const prefix = unfinishedPrefix(directory);
   for (const name of await readdir(parent)) {
-    if (name.startsWith(prefix)) await rm(join(parent, name), { recursive: true, force: true });
+    if (!name.startsWith(prefix)) continue;
+    const maker = Number.parseInt(name.slice(prefix.length), 10);
+    if (!isRunning(maker)) await rm(join(parent, name), { recursive: true, force: true });
   }
 }
 
@@ -91,7 +93,7 @@ async function create(directory: string, binaries: Binaries, user: ServerUser, d
   requireNamedUser(user);
   const parent = dirname(directory);
   await mkdir(parent, { recursive: true });
-  const unfinished = await mkdtemp(join(parent, unfinishedPrefix(directory)));
+  const unfinished = await mkdtemp(join(parent, `${unfinishedPrefix(directory)}${process.pid}-`));
   try {
     await giveTo(unfinished, user);
     await initialize(unfinished, binaries, user, durable);
@@ -139,4 +141,13 @@ async function flushDirectory(directory: string): Promise<void> {
 
 function unfinishedPrefix(directory: string): string {
   return `${basename(directory)}.new-`;
+}
+
+/** Whether a process that is making data at the same time may still be at it. */
+function isRunning(pid: number): boolean {
+  try {
+    return pid !== process.pid && process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

@@ -46,7 +46,7 @@ export function isPostmasterEnded(error: unknown): error is PostmasterEndedError
  * Becomes the server, after it has left a watcher behind which reads a pipe from us. When the pipe breaks, because we
  * were killed, the watcher shuts the server down and clears up; the word "gone" tells it that the server has ended
  * already, for then its process id may be another's. The watcher is nobody's child, so the server never waits for it.
- * It knows the end of the server by the socket, for in a container the process may stay a zombie.
+ * It knows the end of the server by the socket too, for in a container the process may stay a zombie.
  */
 const LAUNCH = `
 socket=$1; shift
@@ -54,7 +54,8 @@ socket=$1; shift
   exec >/dev/null 2>&1
   read -r word <&4 && exit 0
   kill -INT $$
-  n=0; while [ -S "$socket/.s.PGSQL.5432" ] && [ $n -lt 300 ]; do n=$((n + 1)); sleep 0.1; done
+  n=0
+  while [ -S "$socket/.s.PGSQL.5432" ] && kill -0 $$ && [ $n -lt 300 ]; do n=$((n + 1)); sleep 0.1; done
   rm -rf -- "$socket"
 ) & )
 exec 4<&-
@@ -125,7 +126,7 @@ function launch(options: PostmasterOptions, directory: ServerDirectory): ChildPr
     // Errors of statements reach whoever sent them; in a log they would carry the statement, secrets and all.
     log_min_messages: 'log',
     log_min_error_statement: 'panic',
-    ...(options.durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...(options.durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
   };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const command = [options.socketDirectory, options.binaries.postgres, '-D', directory.path, ...args];
