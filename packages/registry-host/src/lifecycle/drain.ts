@@ -1,0 +1,27 @@
+import type { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface DrainPeriods {
+  /** How long connections are still accepted, so that whoever routes to us can notice. Milliseconds. */
+  readonly acceptMs: number;
+  /** How long requests under way may take to end. Milliseconds. */
+  readonly finishMs: number;
+}
+
+/** What an orderly shutdown takes (P18). */
+export const DRAIN: DrainPeriods = { acceptMs: 5_000, finishMs: 30_000 };
+
+/** Stops a server: first new connections, then idle ones, and at the end the ones that would not finish. */
+export async function drain(server: Server, periods: DrainPeriods): Promise<void> {
+  if (!server.listening) return;
+  await sleep(periods.acceptMs);
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  server.closeIdleConnections();
+  const idle = setInterval(() => server.closeIdleConnections(), 100);
+  const late = setTimeout(() => server.closeAllConnections(), periods.finishMs);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(late);
+}

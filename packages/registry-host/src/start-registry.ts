@@ -1,0 +1,315 @@
+import { hkdfSync, randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createGc, type Gc } from '@breakwater/gc';
+import { createOrgSettings, type OrgSettings } from '@breakwater/org-settings';
+import { createProxyCache, type Deadlines, type Lookup, type ProxyCache } from '@breakwater/proxy-cache';
+import type { Clock, Logger, OrganizationName } from '@breakwater/registry-core';
+import type { Knex } from 'knex';
+import { createAccess } from './access/create-access.js';
+import { createApp } from './app/create-app.js';
+import { PostgresClock } from './clock/postgres-clock.js';
+import type { Config } from './config/read-config.js';
+import { loadOrCreateSecret, SecretFileError } from './config/secret-file.js';
+import { parseSecretKey } from './config/secret-key.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres/index.js';
+import { type DrainPeriods, drain } from './lifecycle/drain.js';
+import { migrate } from './lifecycle/migrate.js';
+import { seedAdministrator, seedOrganizations } from './lifecycle/seeds.js';
+import { logEvents } from './observe/log-events.js';
+import { createMetrics } from './observe/metrics.js';
+import { openDatabase } from './postgres/database.js';
+import { PostgresBlobRows } from './postgres/postgres-blob-rows.js';
+import { PostgresContentSweep } from './postgres/postgres-content-sweep.js';
+import { PostgresContentUse } from './postgres/postgres-content-use.js';
+import { PostgresManifestStore } from './postgres/postgres-manifest-store.js';
+import { PostgresOrganizations } from './postgres/postgres-organizations.js';
+import { PostgresTagStore } from './postgres/postgres-tag-store.js';
+import { PostgresUnlinkedManifests } from './postgres/postgres-unlinked-manifests.js';
+import { PostgresUsers } from './postgres/postgres-users.js';
+import { createFilesystemContent } from './storage/filesystem-content.js';
+
+/** What a registry is started with. Everything but the first two is for tests and for hosts with ideas of their own. */
+export interface RegistryOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Default: Postgres's time. */
+  readonly clock?: Clock;
+  /** How upstream names are resolved; default as the system does. */
+  readonly lookup?: Lookup;
+  readonly deadlines?: Partial<Deadlines>;
+  /** Connection to a database other than the configured one. */
+  readonly connection?: Knex.PgConnectionConfig;
+}
+
+/** A registry that listens. */
+export interface Registry {
+  /** `http://host:port` as it listens. */
+  readonly url: string;
+  /** Resolves once clients are served; rejects when they never can be. */
+  readonly ready: Promise<RegistryFacts>;
+  readonly gc: Gc;
+  readonly proxyCache: ProxyCache;
+  /** Ends it: at once by default, with `DRAIN` as an orderly shutdown. */
+  close(periods?: DrainPeriods): Promise<void>;
+}
+
+/** What is worth telling whoever started it. */
+export interface RegistryFacts {
+  /** File with the administrator's generated password; `undefined` when the operator chose it. */
+  readonly passwordFile: string | undefined;
+}
+
+const AT_ONCE: DrainPeriods = { acceptMs: 0, finishMs: 0 };
+const RETRY_DATABASE_MS = 1_000;
+/** A connection that is idle for longer is closed; above the half minute that clients keep theirs. Milliseconds. */
+const KEEP_ALIVE_MS = 65_000;
+const HEADERS_MS = 10_000;
+const RECONCILE_EVERY_MS = 60 * 60_000;
+
+/**
+ * Starts the registry: it listens at once, says that it is not ready, and serves as soon as the database is there.
+ *
+ * @throws EmbeddedPostgresError, SecretFileError, or node's own error when the address cannot be listened on
+ */
+export async function startRegistry(options: RegistryOptions): Promise<Registry> {
+  const { config, logger } = options;
+  const secretKey = config.secretKey?.bytes ?? (await generatedSecretKey(config));
+  const embedded = await startDatabase(options);
+  const database = openDatabase({ ...databaseAddress(options, embedded), logger });
+  try {
+    const parts = assemble(options, database, credentialKey(secretKey));
+    const server = await listen(config, parts.handler);
+    const lifetime = new AbortController();
+    const ready = prepare(options, database, parts, lifetime.signal);
+    // Whoever awaits it hears of it; nobody has to.
+    ready.catch(() => undefined);
+    return {
+      url: urlOf(server),
+      ready,
+      gc: parts.gc,
+      proxyCache: parts.proxyCache,
+      async close(periods = AT_ONCE) {
+        parts.setReady(false);
+        lifetime.abort();
+        await drain(server, periods);
+        await ready.catch(() => undefined);
+        await closeParts(parts);
+        await database.destroy();
+        await embedded?.stop();
+      },
+    };
+  } catch (error) {
+    await database.destroy();
+    await embedded?.stop();
+    throw error;
+  }
+}
+
+async function generatedSecretKey({ dataDir }: Config): Promise<Uint8Array> {
+  const file = join(dataDir, 'secret-key');
+  const { secret } = await loadOrCreateSecret(file, () => randomBytes(32).toString('base64'));
+  const key = parseSecretKey(secret);
+  if (key === undefined) throw new SecretFileError(`${file} does not hold a secret key; put the right one back`);
+  return key.bytes;
+}
+
+/** The key for upstream credentials: of 32 bytes, however long the secret is, and for this one purpose. */
+function credentialKey(secretKey: Uint8Array): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secretKey, '', 'breakwater upstream credentials', 32));
+}
+
+async function startDatabase({ config, connection, logger }: RegistryOptions): Promise<EmbeddedPostgres | undefined> {
+  if (connection !== undefined || config.databaseUrl !== undefined) return undefined;
+  return startEmbeddedPostgres({ dataDirectory: join(config.dataDir, 'postgres'), logger });
+}
+
+function databaseAddress(
+  { config, connection }: RegistryOptions,
+  embedded: EmbeddedPostgres | undefined,
+): { readonly url: string } | { readonly connection: Knex.PgConnectionConfig } {
+  if (connection !== undefined) return { connection };
+  if (embedded !== undefined) return { connection: { ...embedded.connection } };
+  if (config.databaseUrl === undefined) throw new Error('there is no database to connect to');
+  return { url: config.databaseUrl };
+}
+
+interface Parts {
+  readonly handler: ReturnType<typeof createApp>;
+  readonly proxyCache: ProxyCache;
+  readonly orgSettings: OrgSettings;
+  readonly gc: Gc;
+  readonly clock: Clock;
+  readonly postgresClock: PostgresClock | undefined;
+  readonly users: PostgresUsers;
+  readonly organizations: PostgresOrganizations;
+  readonly reconcile: () => Promise<unknown>;
+  setReady(ready: boolean): void;
+}
+
+/** The wiring. Here the compiler proves that what one package needs of another is what the other has. */
+function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Array): Parts {
+  const { config, logger, lookup, deadlines } = options;
+  const postgresClock = options.clock === undefined ? new PostgresClock(database, logger) : undefined;
+  const clock = options.clock ?? (postgresClock as PostgresClock);
+  const users = new PostgresUsers({ database });
+  const organizations = new PostgresOrganizations({ database, clock });
+  const manifests = new PostgresManifestStore({ database, clock });
+  const tags = new PostgresTagStore({ database });
+  const content = createFilesystemContent({
+    url: config.storageUrl,
+    rows: new PostgresBlobRows({ database, clock }),
+    manifests: new PostgresUnlinkedManifests({ database }),
+    clock,
+    logger,
+  });
+
+  // org-settings asks proxy-cache about upstreams, proxy-cache asks org-settings about organizations: each gets the other
+  // through a function that is called only when both are there.
+  const orgSettings: OrgSettings = createOrgSettings({
+    knex: database,
+    clock,
+    logger,
+    access: {
+      authenticate: (request) => access.authenticate(request),
+      authorize: (principal, action, target) => access.authorize(principal, action, target),
+      challenge: (request) => access.challenge(request),
+    },
+    organizations: { exists: async (name) => organizations.exists(name as OrganizationName) },
+    probe: {
+      validate: (candidate) => proxyCache.probe.validate(candidate),
+      isAllowed: (address, insecure) => proxyCache.probe.isAllowed(address, insecure),
+    },
+    secretKey,
+  });
+  const access = createAccess({ users, settings: orgSettings.settings, clock });
+  const proxyCache = createProxyCache({
+    knex: database,
+    settings: orgSettings.settings,
+    access,
+    manifests,
+    blobs: content.blobs,
+    spoolDirectory: join(config.dataDir, 'spool'),
+    clock,
+    logger,
+    allowedHosts: config.upstreamAllowedHosts,
+    ...(lookup === undefined ? {} : { lookup }),
+    ...(deadlines === undefined ? {} : { deadlines }),
+  });
+  const gc = createGc({
+    knex: database,
+    clock,
+    logger,
+    access,
+    tags: proxyCache.tags,
+    upstreams: proxyCache.upstreams,
+    sweep: new PostgresContentSweep({ database, clock, logger }),
+    disposal: content.disposal,
+    use: new PostgresContentUse({ database }),
+    graceMs: config.gcGraceS * 1000,
+    holdMs: config.gcHoldS * 1000,
+    intervalMs: config.gcIntervalS * 1000,
+  });
+  logEvents(proxyCache, logger);
+
+  let isReady = false;
+  const handler = createApp({
+    access,
+    manifests,
+    blobs: content.blobs,
+    tags,
+    organizations,
+    logger,
+    metrics: createMetrics(proxyCache, gc),
+    hooks: [gc.middleware(), proxyCache.middleware()],
+    routers: [orgSettings.router(), gc.router()],
+    isReady: () => isReady,
+  });
+  return {
+    handler,
+    proxyCache,
+    orgSettings,
+    gc,
+    clock,
+    postgresClock,
+    users,
+    organizations,
+    reconcile: content.reconcile,
+    setReady: (ready) => {
+      isReady = ready;
+    },
+  };
+}
+
+async function listen(config: Config, handler: Parts['handler']): Promise<Server> {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS }, handler);
+  const { host, port } = config.listen;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  return server;
+}
+
+/** Everything between listening and serving. A database that is not there yet is waited for. */
+async function prepare(
+  { config, logger }: RegistryOptions,
+  database: Knex,
+  parts: Parts,
+  lifetime: AbortSignal,
+): Promise<RegistryFacts> {
+  await waitForDatabase(database, logger, lifetime);
+  await migrate(database, logger);
+  await parts.postgresClock?.start();
+  const { passwordFile } = await seedAdministrator(config, parts.users);
+  await seedOrganizations(config, parts.organizations, parts.orgSettings.settings, logger);
+  await parts.orgSettings.start();
+  await parts.proxyCache.start();
+  if (lifetime.aborted) return { passwordFile };
+  parts.gc.start();
+  reconcileFromNowOn(parts.reconcile, logger, lifetime);
+  parts.setReady(true);
+  return { passwordFile };
+}
+
+async function waitForDatabase(database: Knex, logger: Logger, lifetime: AbortSignal): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await database.raw('select 1');
+      return;
+    } catch (error) {
+      if (lifetime.aborted) throw error;
+      if (attempt % 10 === 1) {
+        logger.warn({ err: error, attempt }, 'the database of BREAKWATER_DATABASE_URL cannot be reached; trying again');
+      }
+      await sleep(RETRY_DATABASE_MS, undefined, { signal: lifetime });
+    }
+  }
+}
+
+/** Finishes what a killed process began, now in the background and then hourly. */
+function reconcileFromNowOn(reconcile: () => Promise<unknown>, logger: Logger, lifetime: AbortSignal): void {
+  const run = () => {
+    reconcile().catch((error: unknown) => {
+      if (!lifetime.aborted)
+        logger.warn({ err: error }, 'the blob store could not be reconciled; tried again in an hour');
+    });
+  };
+  const timer = setInterval(run, RECONCILE_EVERY_MS).unref();
+  lifetime.addEventListener('abort', () => clearInterval(timer), { once: true });
+  run();
+}
+
+async function closeParts(parts: Parts): Promise<void> {
+  parts.postgresClock?.stop();
+  await parts.gc.stop();
+  await parts.proxyCache.close();
+  await parts.orgSettings.close();
+}
+
+function urlOf(server: Server): string {
+  const { address, family, port } = server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
