@@ -31,6 +31,7 @@ export interface DockerRegistry extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+const PROGRAM = 'docker-registry';
 const HOST = '127.0.0.1';
 const READY_WITHIN_MS = 15_000;
 const READY_PAUSE_MS = 50;
@@ -96,7 +97,7 @@ function registryOn(port: number, directory: string, first: ChildProcess): Docke
 }
 
 async function launch(configFile: string, port: number): Promise<ChildProcess> {
-  const child = spawn('docker-registry', ['serve', configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(PROGRAM, ['serve', configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
   // A test run that is interrupted must not leave the program behind.
   const endWithUs = () => child.kill('SIGKILL');
   process.once('exit', endWithUs);

@@ -103,7 +103,8 @@ function breakOff(by: BrokenEnd, { response, connection }: AnswerTarget): void {
 }
 
 function sendEndless(unit: Buffer, response: ServerResponse): void {
-  const block = unit.byteLength > 0 ? unit : Buffer.alloc(64 * 1024, ' ');
+  // Large blocks: it is meant to fill a memory, not to take a time.
+  const block = Buffer.alloc(64 * 1024, unit.byteLength > 0 ? unit : ' ');
   const more = () => {
     while (!response.destroyed && response.write(block)) {
       // Fills the socket; goes on when the client has read.

