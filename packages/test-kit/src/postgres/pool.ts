@@ -1,4 +1,4 @@
-import { type Knex, knex } from 'knex';
+import knex, { type Knex } from 'knex';
 import type { TestConnection } from './test-server.js';
 
 /** A pool that keeps what knex would print to itself: errors reach the test through its promises. */
