@@ -19,7 +19,7 @@ export interface Snapshot {
 }
 
 /** What others have written since a change number. */
-export interface ChangesSince {
+interface ChangesSince {
   readonly changeNumber: number;
   /** Organizations and their present settings; `undefined` when it cannot be told which ones changed. */
   readonly changed: ReadonlyMap<OrganizationName, StoredSettings | undefined> | undefined;

@@ -12,10 +12,10 @@ const HEADER_BYTES = 1 + KEY_ID_BYTES + NONCE_BYTES;
 const PURPOSE = 'breakwater/org-settings/upstream-credentials/v1';
 
 /** Why stored credentials could not be read. */
-export type SecretErrorCode = 'SECRET_KEY_MISMATCH' | 'SECRET_CORRUPT';
+type SecretErrorCode = 'SECRET_KEY_MISMATCH' | 'SECRET_CORRUPT';
 
 /** Stored credentials could not be read. Tell it by `code`; the message holds no secret. */
-export class SecretError extends Error {
+class SecretError extends Error {
   constructor(
     readonly code: SecretErrorCode,
     message: string,

@@ -1,5 +1,5 @@
 /** Longest period in seconds: ten years. */
-export const MAX_SECONDS = 315_360_000;
+const MAX_SECONDS = 315_360_000;
 
 /** True for what a period may be. */
 export function isSeconds(value: unknown): value is number {

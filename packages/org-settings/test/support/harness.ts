@@ -14,7 +14,7 @@ import express from 'express';
 import { type Knex, knex } from 'knex';
 import { createOrgSettings, type OrgSettings, orgSettingsMigrations, type UpstreamCandidate } from '../../src/index.js';
 
-export const SECRET_KEY = Buffer.alloc(32, 7);
+const SECRET_KEY = Buffer.alloc(32, 7);
 
 /** An organization name of a test. */
 export function org(name: string): OrganizationName {
@@ -24,7 +24,7 @@ export function org(name: string): OrganizationName {
 }
 
 /** Who signs in as what: `Authorization: Bearer <name>`. `root` may do anything, even to what does not exist. */
-export const access: Access = {
+const access: Access = {
   async authenticate(request) {
     const name = request.headers.authorization?.replace('Bearer ', '');
     if (name === 'wrong') throw new RegistryError('UNAUTHORIZED');
@@ -39,11 +39,11 @@ export const access: Access = {
 };
 
 /** A logger that keeps its lines. */
-export interface RecordingLogger extends Logger {
+interface RecordingLogger extends Logger {
   readonly lines: { readonly level: string; readonly message: string; readonly fields: LogFields }[];
 }
 
-export function recordingLogger(): RecordingLogger {
+function recordingLogger(): RecordingLogger {
   const lines: RecordingLogger['lines'] = [];
   const log = (level: string) => (fields: LogFields, message: string) => {
     lines.push({ level, message, fields });
@@ -52,7 +52,7 @@ export function recordingLogger(): RecordingLogger {
 }
 
 /** An upstream probe that does what the test says and counts. */
-export class FakeProbe {
+class FakeProbe {
   outcome: 'valid' | 'anonymous' | Error = 'valid';
   refused = new Set<string>();
   readonly validated: UpstreamCandidate[] = [];
@@ -81,7 +81,7 @@ export interface TestProcess {
   stop(): Promise<void>;
 }
 
-export interface TestAnswer {
+interface TestAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
@@ -89,7 +89,7 @@ export interface TestAnswer {
   readonly json: any;
 }
 
-export interface TestProcessOptions {
+interface TestProcessOptions {
   readonly secretKey?: Buffer;
   readonly maxStaleMs?: number;
   readonly hostParsesBodies?: boolean;
