@@ -78,6 +78,8 @@ export function verifyingStream(digest: Digest, size?: number): Transform {
     transform(chunk: Buffer, _encoding, done: TransformCallback) {
       if (chunk.byteLength === 0) return done();
       verifier.update(chunk);
+      // Before anything is handed on: else too much wrong content would complete what the size has promised.
+      if (size !== undefined && verifier.bytes > size) return done(new DigestMismatchError(digest));
       if (withheld.byteLength > 0) this.push(withheld);
       if (chunk.byteLength > 1) this.push(chunk.subarray(0, -1));
       withheld = chunk.subarray(-1);
