@@ -60,5 +60,5 @@ export class RegistryError extends Error {
 /** True for a RegistryError, also of another copy of this package. */
 export function isRegistryError(error: unknown): error is RegistryError {
   const candidate = error as Partial<RegistryError> | null | undefined;
-  return candidate?.name === 'RegistryError' && typeof candidate.code === 'string' && candidate.code in REGISTRY_ERRORS;
+  return candidate?.name === 'RegistryError' && Object.hasOwn(REGISTRY_ERRORS, candidate.code ?? '');
 }
