@@ -11,7 +11,12 @@ export async function check() {
     await build(),
     await runStep('check: lint and format', installed('biome'), ['check', '--error-on-warnings', '.']),
     await runStep('check: imports', process.execPath, [join(ROOT, 'scripts', 'check-imports.mjs')]),
-    await runStep('check: unused code', installed('knip'), ['--no-progress', '--config', 'scripts/knip.json']),
+    await runStep('check: unused code', installed('knip'), [
+      '--no-progress',
+      '--no-config-hints',
+      '--config',
+      'scripts/knip.json',
+    ]),
   ];
   return done.filter((succeeded) => !succeeded).length;
 }

@@ -20,8 +20,11 @@ const EXPRESS = {
   where: /^packages\/(?:registry-host\/src\/|[^/]+\/src\/http\/)/,
   said: 'registry-host and */src/http/',
 };
-/** Files that say what a package takes and gives: they may name the types of what the host passes in or mounts. */
-const FACADE = /\/(?:create-[^/]+|index|ports)\.ts$/;
+/**
+ * Files that say what a package takes and gives may name the types of what the host passes in or mounts, and so may the
+ * host, which passes it.
+ */
+const FACADE = /^packages\/(?:registry-host\/|[^/]+\/src\/(?:create-[^/]+|index|options|ports)\.ts$)/;
 const HOST = { where: /^packages\/registry-host\/src\//, said: 'registry-host' };
 
 /** Where a library may be imported. `types`: where its types may be, beyond that. */
