@@ -1,3 +1,4 @@
+export { type Config, ConfigError, readConfig } from './config/read-config.js';
 export {
   type EmbeddedPostgres,
   type EmbeddedPostgresConnection,
@@ -5,3 +6,5 @@ export {
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
 } from './embedded-postgres/index.js';
+export { allMigrations } from './lifecycle/migrate.js';
+export { type Registry, type RegistryFacts, type RegistryOptions, startRegistry } from './start-registry.js';

@@ -14,11 +14,11 @@ export {
 } from './clients/skopeo.js';
 export { dockerRegistryTool, skopeoTool } from './clients/tools.js';
 export { type Duration, durationMs, type MovableClock, movableClock } from './clock/movable-clock.js';
-export { BREAKAGES, type Breakage, breakImage } from './images/broken-images.js';
 export { describeBlobStore, readBlob, writeBlobFile } from './contracts/blob-store-contract.js';
 export { describeManifestStore, storable } from './contracts/manifest-store-contract.js';
 export { repositoryOf, tagOf } from './contracts/repositories.js';
 export { describeTagStore } from './contracts/tag-store-contract.js';
+export { BREAKAGES, type Breakage, breakImage } from './images/broken-images.js';
 export {
   type BuiltContent,
   type BuiltDescriptor,
@@ -40,6 +40,14 @@ export { describeWith, type Need, root, testWith, tool } from './needs.js';
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './postgres/create-test-database.js';
 export { openPool } from './postgres/pool.js';
 export type { TestConnection } from './postgres/test-server.js';
+export {
+  type ApiAnswer,
+  registryState,
+  startTestRegistry,
+  type TestRegistry,
+  type TestRegistryOptions,
+  type TestRegistryState,
+} from './registry/start-test-registry.js';
 export type { BrokenEnd } from './upstream/answer-plan.js';
 export { type BlackHole, startBlackHole } from './upstream/black-hole.js';
 export { type Certificate, type CertificateOptions, selfSignedCertificate } from './upstream/certificate.js';
