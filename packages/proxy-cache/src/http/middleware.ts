@@ -19,7 +19,7 @@ import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { PullThroughManifests } from '../manifests/pull-through-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
 import type { UpstreamTags } from '../tags/upstream-tags.js';
-import { upstreamEndpoint } from '../upstream/endpoint.js';
+import { upstreamDisplayName } from '../upstream/endpoint.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
 import { answerTags } from './answer-tags.js';
 import { pullFailure } from './pull-failure.js';
@@ -150,7 +150,8 @@ async function passOn(
   repository: ProxiedRepository,
   error: UpstreamError,
 ): Promise<RegistryError> {
-  const { down } = parts.health.peek(parts.health.scopeOf(settings));
+  // An address that is not valid is blocked, and has no health.
+  const { down } = error.failureClass === 'blocked' ? {} : parts.health.peek(parts.health.scopeOf(settings));
   parts.emit('passed-error', {
     organization: repository.organization,
     repository: repository.name,
@@ -160,7 +161,7 @@ async function passOn(
   return pullFailure(error, {
     kind: route.kind === 'blob' || route.kind === 'tags' ? route.kind : 'manifest',
     hasCredentials: settings.credentials !== undefined,
-    upstreamName: upstreamEndpoint(settings).displayName,
+    upstreamName: upstreamDisplayName(settings.upstream),
     ...(down === undefined ? {} : { since: down.since }),
   });
 }

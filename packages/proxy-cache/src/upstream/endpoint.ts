@@ -22,13 +22,15 @@ const OFFICIAL_IMAGES = 'library';
  */
 export function upstreamEndpoint(settings: Pick<ProxyCacheSettings, 'upstream' | 'insecure'>): UpstreamEndpoint {
   const address = parseUpstreamAddress(settings.upstream);
-  if ('problem' in address)
-    throw new UpstreamError('blocked', 'the upstream address of this organization is not valid');
+  if ('problem' in address) throw notValid();
   const isDockerHub = address.port === undefined && DOCKER_HUB_NAMES.has(address.host);
   const host = isDockerHub ? DOCKER_HUB_HOST : address.host;
   const authority = host.includes(':') ? `[${host}]` : host;
   const port = address.port === undefined ? '' : `:${address.port}`;
-  const { origin } = new URL(`${settings.insecure ? 'http' : 'https'}://${authority}${port}`);
+  const url = `${settings.insecure ? 'http' : 'https'}://${authority}${port}`;
+  // Names that are none for a URL: 1.2.3.4.5, which ends like an IPv4 address but is not one, and broken Punycode.
+  if (!URL.canParse(url)) throw notValid();
+  const { origin } = new URL(url);
   const { namespace } = address;
   return {
     origin,
@@ -38,4 +40,14 @@ export function upstreamEndpoint(settings: Pick<ProxyCacheSettings, 'upstream' |
       return isDockerHub && !name.includes('/') ? `${OFFICIAL_IMAGES}/${name}` : name;
     },
   };
+}
+
+/** The name that people know an upstream by, also where its address is not valid. */
+export function upstreamDisplayName(upstream: string): string {
+  const address = parseUpstreamAddress(upstream);
+  return 'problem' in address ? 'the upstream' : address.host;
+}
+
+function notValid(): UpstreamError {
+  return new UpstreamError('blocked', 'the upstream address of this organization is not valid');
 }

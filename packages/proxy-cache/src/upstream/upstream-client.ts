@@ -8,6 +8,7 @@ import { upstreamEndpoint } from './endpoint.js';
 import { type GuardedAgents, guardedAgents } from './guarded-agent.js';
 import { Resolver } from './resolver.js';
 import { AxiosTransport } from './transport.js';
+import { isUpstreamError } from './upstream-error.js';
 import { UpstreamRegistry } from './upstream-registry.js';
 
 export interface UpstreamClientOptions {
@@ -57,11 +58,12 @@ export class UpstreamClient {
   }
 
   /**
-   * Whether an upstream may be saved: none of the addresses that its name has now is one that may not be dialled. A name
-   * without an address may be saved; each connection is judged again.
+   * Whether an upstream may be saved: its address is one, and none of those that its name has now may not be dialled. A
+   * name without an address may be saved; each connection is judged again.
    */
   async isAllowed(settings: Pick<ProxyCacheSettings, 'upstream' | 'insecure'>): Promise<boolean> {
-    const url = new URL(upstreamEndpoint(settings).origin);
+    const url = urlOf(settings);
+    if (url === undefined) return false;
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port);
     const addresses = await this.#addresses(host);
@@ -84,5 +86,14 @@ export class UpstreamClient {
       () => [],
     );
     return Promise.race([found, late]);
+  }
+}
+
+function urlOf(settings: Pick<ProxyCacheSettings, 'upstream' | 'insecure'>): URL | undefined {
+  try {
+    return new URL(upstreamEndpoint(settings).origin);
+  } catch (error) {
+    if (isUpstreamError(error)) return undefined;
+    throw error;
   }
 }

@@ -1,0 +1,38 @@
+import { repositoryOf } from '@breakwater/test-kit';
+import { describe, expect, test } from '@jest/globals';
+import { upstreamEndpoint } from './endpoint.js';
+
+function endpoint(upstream: string, insecure = false) {
+  const { origin, displayName, repositoryPath } = upstreamEndpoint({ upstream, insecure });
+  const paths = ['nginx', 'grafana/grafana'].map((name) => repositoryPath(repositoryOf(`org/${name}`).name));
+  return [origin, displayName, ...paths];
+}
+
+describe('endpoints', () => {
+  test.each([
+    ['docker.io', ['https://registry-1.docker.io', 'docker.io', 'library/nginx', 'grafana/grafana']],
+    ['index.docker.io', ['https://registry-1.docker.io', 'index.docker.io', 'library/nginx', 'grafana/grafana']],
+    ['docker.io/bitnami', ['https://registry-1.docker.io', 'docker.io', 'bitnami/nginx', 'bitnami/grafana/grafana']],
+    ['docker.io:5000', ['https://docker.io:5000', 'docker.io', 'nginx', 'grafana/grafana']],
+    ['quay.io', ['https://quay.io', 'quay.io', 'nginx', 'grafana/grafana']],
+    ['quay.io:443', ['https://quay.io', 'quay.io', 'nginx', 'grafana/grafana']],
+    ['quay.io/a/b', ['https://quay.io', 'quay.io', 'a/b/nginx', 'a/b/grafana/grafana']],
+    ['[2001:db8::1]:5000', ['https://[2001:db8::1]:5000', '2001:db8::1', 'nginx', 'grafana/grafana']],
+  ])('%s', (upstream, expected) => {
+    expect(endpoint(upstream)).toEqual(expected);
+  });
+
+  test('plain http where the settings say so', () => {
+    expect(endpoint('registry.local:80', true)[0]).toBe('http://registry.local');
+  });
+
+  // Names by the grammar of names, but not hosts by that of URLs: an IPv4 address that is none, broken Punycode.
+  test.each(['1.2.3.4.5', '999.1.1.1', 'registry.0x', 'host.1', '[:::]', '[1::2::3]', 'xn--a', 'http://quay.io', ''])(
+    '%j is blocked, which is an outage and no bug of ours',
+    (upstream) => {
+      expect(() => upstreamEndpoint({ upstream, insecure: false })).toThrow(
+        expect.objectContaining({ code: 'UPSTREAM_FAILED', failureClass: 'blocked' }),
+      );
+    },
+  );
+});
