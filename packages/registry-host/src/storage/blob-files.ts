@@ -147,12 +147,12 @@ export class BlobFiles {
   async #moveIn(file: string, blob: BlobKey): Promise<void> {
     const directory = this.#directory(blob.digest);
     for (let attempt = 1; ; attempt += 1) {
-      await this.#fs.mkdir(directory, { recursive: true });
       try {
+        await this.#fs.mkdir(directory, { recursive: true });
         await this.#fs.rename(file, this.#path(blob));
         break;
       } catch (error) {
-        // Between the two, a removal may have taken the empty directory away.
+        // At any moment before the file is in it, a removal may take the empty directory away.
         if (errorCode(error) !== 'ENOENT' || attempt === MOVE_ATTEMPTS) throw error;
         await this.#fs.lstat(file);
       }
