@@ -6,7 +6,7 @@ export interface DatabaseCallOptions {
   readonly idempotent?: boolean;
 }
 
-/** Socket errors of node, and what pg says without a code when a connection goes away or a query takes too long. */
+/** Socket errors of node. */
 const CONNECTION_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -19,8 +19,9 @@ const CONNECTION_CODES = new Set([
   'EAI_AGAIN',
   'ENOENT',
 ]);
+/** What pg says without a code when a connection goes away or a query takes too long. knex puts the statement before it. */
 const CONNECTION_MESSAGE =
-  /^(?:Connection terminated|Client has encountered a connection error|Query read timeout|timeout expired|Connection ended)/i;
+  /(?:^| - )(?:Connection terminated(?: unexpectedly| due to connection timeout)?|Client (?:has encountered a connection error|was closed) and is not queryable|Query read timeout|timeout expired)$/;
 
 /**
  * SQLSTATE classes that say the database cannot work now: connection, rollback by the server, resources, locks,

@@ -51,7 +51,7 @@ export function openDatabase(options: OpenDatabaseOptions): Knex {
 
 interface PgClient {
   query(config: unknown, done: (error: unknown, result: unknown) => void): unknown;
-  readonly connection: { readonly stream: { destroy(): void } };
+  readonly connection: { readonly stream: { destroy(): void; once(event: 'close', then: () => void): unknown } };
 }
 
 /**
@@ -62,8 +62,11 @@ function dropWhenSilent(client: PgClient, done: (error: Error | null, client: Pg
   const query = client.query.bind(client);
   client.query = (config, callback) =>
     query(config, (error, result) => {
-      if ((error as Error | null | undefined)?.message === 'Query read timeout') client.connection.stream.destroy();
-      callback(error, result);
+      if ((error as Error | null | undefined)?.message !== 'Query read timeout') return callback(error, result);
+      // Answered only when it is closed: the pool must not hand it out in between.
+      const { stream } = client.connection;
+      stream.once('close', () => callback(error, result));
+      stream.destroy();
     });
   done(null, client);
 }

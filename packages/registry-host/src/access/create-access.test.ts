@@ -1,0 +1,242 @@
+import { createServer, IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import { RegistryError } from '@breakwater/registry-core';
+import { movableClock, repositoryOf } from '@breakwater/test-kit';
+import { beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { parseBasicCredentials } from './basic-credentials.js';
+import { createAccess } from './create-access.js';
+import { CredentialVerifier } from './credential-verifier.js';
+import { hashPassword, unknownPasswordHash, verifyPassword } from './password.js';
+import type { RegistryUser } from './users.js';
+
+const hashes = new Map<string, string>();
+beforeAll(async () => {
+  for (const password of ['right', 'plain user', 'pa:ss wörd']) hashes.set(password, await hashPassword(password));
+});
+
+/** Users in memory, which count how often they are asked and can be away. */
+class FewUsers {
+  asked = 0;
+  failure: Error | undefined;
+  readonly byName = new Map<string, RegistryUser>();
+  async find(name: string) {
+    this.asked += 1;
+    if (this.failure !== undefined) throw this.failure;
+    return this.byName.get(name);
+  }
+  add(name: string, password: string, isAdministrator = false): void {
+    this.byName.set(name, { name, passwordHash: hashes.get(password) ?? '', isAdministrator });
+  }
+}
+
+const clock = movableClock();
+let users: FewUsers;
+beforeEach(() => {
+  users = new FewUsers();
+  users.add('admin', 'right', true);
+  users.add('user', 'plain user');
+});
+
+function request(authorization?: string): IncomingMessage {
+  const message = new IncomingMessage(new Socket());
+  if (authorization !== undefined) message.headers.authorization = authorization;
+  return message;
+}
+
+function basic(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+const open = repositoryOf('open-org/app').organization;
+const closed = repositoryOf('closed-org/app').organization;
+const hosted = repositoryOf('hosted-org/app').organization;
+
+function access() {
+  return createAccess({
+    users,
+    clock,
+    settings: {
+      find: async (organization) =>
+        organization === hosted
+          ? undefined
+          : {
+              organization,
+              upstream: 'registry.example',
+              insecure: false,
+              credentialVersion: 1,
+              stalenessPeriodS: 1,
+              checkIntervalS: null,
+              expirationS: 1,
+              serveWhenRemoved: true,
+              serveWhenDenied: true,
+              anonymousPull: organization === open,
+            },
+    },
+  });
+}
+
+describe('passwords', () => {
+  test('a hash verifies its password and no other, and two of the same password differ', async () => {
+    const hash = hashes.get('right') ?? '';
+    expect(await verifyPassword('right', hash)).toBe(true);
+    for (const wrong of ['', 'Right', 'right ', 'righ']) expect(await verifyPassword(wrong, hash)).toBe(false);
+    expect(await hashPassword('right')).not.toBe(hash);
+    expect(hash).not.toContain('right');
+    expect(await verifyPassword('right', unknownPasswordHash())).toBe(false);
+  });
+
+  test('a hash that would take all memory is refused', async () => {
+    await expect(verifyPassword('x', '$scrypt$ln=30,r=8,p=1$c2FsdHNhbHQ=$aGFzaGhhc2hoYXNoaGFzaA==')).rejects.toThrow();
+    await expect(verifyPassword('x', 'plain')).rejects.toThrow();
+  });
+});
+
+describe('Basic credentials (RFC 7617)', () => {
+  test.each([
+    [undefined, undefined],
+    ['', undefined],
+    [basic('', ''), undefined],
+    [basic('admin', 'right'), { username: 'admin', password: 'right' }],
+    [basic('admin', 'a:b'), { username: 'admin', password: 'a:b' }],
+    [basic('', 'secret'), { username: '', password: 'secret' }],
+    [basic('ü', 'ö'), { username: 'ü', password: 'ö' }],
+    [basic('admin', 'right').replace('Basic', 'bAsIc'), { username: 'admin', password: 'right' }],
+    ['Basic', 'unreadable'],
+    ['Basic !!!', 'unreadable'],
+    ['Basic bm9jb2xvbg==', 'unreadable'],
+    ['Bearer abc', 'unreadable'],
+  ])('%p is read as %p', (header, expected) => {
+    expect(parseBasicCredentials(header)).toEqual(expected);
+  });
+});
+
+describe('authentication', () => {
+  test('nobody, somebody, and somebody with a wrong password', async () => {
+    expect(await access().authenticate(request())).toBeUndefined();
+    expect(await access().authenticate(request(basic('', '')))).toBeUndefined();
+    expect(await access().authenticate(request(basic('admin', 'right')))).toMatchObject({ name: 'admin' });
+    for (const wrong of [basic('admin', 'wrong'), basic('nobody', 'right'), basic('', 'right'), 'Bearer x']) {
+      await expect(access().authenticate(request(wrong))).rejects.toMatchObject({
+        code: 'UNAUTHORIZED',
+        headers: { 'www-authenticate': 'Basic realm="Breakwater", charset="UTF-8"' },
+      });
+    }
+  });
+
+  test('challenges with Basic', () => {
+    expect(access().challenge(request())).toBe('Basic realm="Breakwater", charset="UTF-8"');
+  });
+
+  test('reads what an HTTP client sends', async () => {
+    users.add('Ümläut', 'pa:ss wörd');
+    const subject = access();
+    const server = createServer((incoming, response) => {
+      void subject.authenticate(incoming).then((principal) => response.end(principal?.name));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const answer = await fetch(`http://127.0.0.1:${port}/`, {
+      headers: { authorization: basic('Ümläut', 'pa:ss wörd') },
+    });
+    expect(await answer.text()).toBe('Ümläut');
+    await new Promise((resolve) => server.close(resolve));
+  });
+});
+
+describe('what is remembered', () => {
+  test('a verified credential for a minute, however many ask at once', async () => {
+    const verifier = new CredentialVerifier({ users, clock });
+    const credentials = { username: 'admin', password: 'right' };
+    const all = await Promise.all(Array.from({ length: 50 }, () => verifier.verify(credentials)));
+    expect(all.every((user) => user?.name === 'admin')).toBe(true);
+    clock.advance({ ms: 59_999 });
+    await verifier.verify(credentials);
+    expect(users.asked).toBe(1);
+    clock.advance({ ms: 1 });
+    await verifier.verify(credentials);
+    expect(users.asked).toBe(2);
+  });
+
+  test('a wrong one for a second', async () => {
+    const verifier = new CredentialVerifier({ users, clock });
+    const credentials = { username: 'user', password: 'right' };
+    expect(await verifier.verify(credentials)).toBeUndefined();
+    expect(await verifier.verify(credentials)).toBeUndefined();
+    expect(users.asked).toBe(1);
+    users.add('user', 'right');
+    clock.advance({ seconds: 1 });
+    expect(await verifier.verify(credentials)).toMatchObject({ name: 'user' });
+  });
+
+  test('not across names and passwords that look alike when put together', async () => {
+    users.add('a', 'right');
+    const verifier = new CredentialVerifier({ users, clock });
+    expect(await verifier.verify({ username: 'a', password: 'right' })).toBeDefined();
+    expect(await verifier.verify({ username: 'a:right', password: '' })).toBeUndefined();
+    expect(await verifier.verify({ username: 'ar', password: 'ight' })).toBeUndefined();
+  });
+
+  test('for as long as the users cannot be looked up; what was not verified then fails (I11, I7)', async () => {
+    const verifier = new CredentialVerifier({ users, clock });
+    const credentials = { username: 'admin', password: 'right' };
+    await verifier.verify(credentials);
+    users.failure = new RegistryError('UNAVAILABLE', 'no database', { detail: { reason: 'database' } });
+    clock.advance({ hours: 5 });
+    expect(await verifier.verify(credentials)).toMatchObject({ name: 'admin' });
+    await expect(verifier.verify({ username: 'user', password: 'plain user' })).rejects.toBe(users.failure);
+    users.failure = undefined;
+    users.byName.delete('admin');
+    expect(await verifier.verify(credentials)).toBeUndefined();
+  });
+
+  test('an unknown name is hashed like a known one', async () => {
+    const verifier = new CredentialVerifier({ users, clock });
+    const before = process.cpuUsage();
+    await verifier.verify({ username: 'nobody', password: 'right' });
+    // scrypt with 32 MiB takes tens of milliseconds of a processor anywhere; a look-up in a Map takes none.
+    expect(process.cpuUsage(before).user + process.cpuUsage(before).system).toBeGreaterThan(10_000);
+  });
+
+  test('too many at once are told to come again', async () => {
+    const verifier = new CredentialVerifier({ users, clock });
+    // A hash of low cost, so that the test takes no time.
+    const passwordHash = unknownPasswordHash().replace('ln=15', 'ln=4');
+    users.byName.set('cheap', { name: 'cheap', passwordHash, isAdministrator: false });
+    const attempts = Array.from({ length: 80 }, (_, at) => verifier.verify({ username: 'cheap', password: `${at}` }));
+    const settled = await Promise.allSettled(attempts);
+    const refused = settled.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+    expect(refused).toHaveLength(80 - 66);
+    expect(refused[0]).toMatchObject({ code: 'UNAVAILABLE', status: 503, detail: { reason: 'overload' } });
+    expect(await verifier.verify({ username: 'user', password: 'plain user' })).toBeDefined();
+  });
+});
+
+describe('authorization', () => {
+  const actions = ['pull', 'push', 'read-settings', 'write-settings', 'administer'] as const;
+
+  test('administrators may do everything', async () => {
+    const subject = access();
+    const admin = await subject.authenticate(request(basic('admin', 'right')));
+    for (const action of actions) {
+      expect(await subject.authorize(admin, action, action === 'administer' ? {} : { organization: closed })).toBe(
+        true,
+      );
+    }
+    expect(await subject.authorize({ name: 'admin' }, 'administer', {})).toBe(true);
+  });
+
+  test('everybody else may pull where anonymous pull is on, and nothing more', async () => {
+    const subject = access();
+    const user = await subject.authenticate(request(basic('user', 'plain user')));
+    for (const principal of [undefined, user, { name: 'user' }, { name: 'nobody' }]) {
+      for (const organization of [open, closed, hosted]) {
+        for (const action of actions) {
+          const expected = action === 'pull' && organization === open;
+          expect(await subject.authorize(principal, action, { organization })).toBe(expected);
+        }
+      }
+      expect(await subject.authorize(principal, 'administer', {})).toBe(false);
+      expect(await subject.authorize(principal, 'pull', {})).toBe(false);
+    }
+  });
+});

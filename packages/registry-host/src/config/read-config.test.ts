@@ -1,0 +1,239 @@
+import { chmod, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { isLoopback, parseListenAddress } from './listen-address.js';
+import { type ConfigProblem, readConfig } from './read-config.js';
+import { loadOrCreateSecret } from './secret-file.js';
+import { parseSecretKey } from './secret-key.js';
+import { settingsTable } from './settings-table.js';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'read-config-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+function problemsOf(env: Record<string, string>): readonly ConfigProblem[] {
+  try {
+    readConfig(env);
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'ConfigError', code: 'CONFIG_INVALID' });
+    return (error as { problems: readonly ConfigProblem[] }).problems;
+  }
+  return [];
+}
+
+test('nothing set: the defaults', () => {
+  expect(readConfig({ PATH: '/bin' })).toEqual({
+    listen: { host: '127.0.0.1', port: 5000 },
+    loopbackOnly: true,
+    dataDir: resolve('data'),
+    databaseUrl: undefined,
+    storageUrl: `file://${resolve('data/storage')}`,
+    secretKey: undefined,
+    adminPassword: undefined,
+    upstreamAllowedHosts: [],
+    publicUrl: undefined,
+    logLevel: 'info',
+    seedOrganizations: true,
+    gcIntervalS: 900,
+    gcGraceS: 3600,
+    gcHoldS: 2_592_000,
+    warnings: [],
+  });
+});
+
+test('everything set', () => {
+  const config = readConfig({
+    BREAKWATER_LISTEN: '[::]:80',
+    BREAKWATER_DATA_DIR: '/srv/data',
+    BREAKWATER_DATABASE_URL: 'postgres://u:p@db.example/breakwater',
+    BREAKWATER_STORAGE_URL: 'file:///srv/blobs',
+    BREAKWATER_SECRET_KEY: 'ab'.repeat(32),
+    BREAKWATER_ADMIN_PASSWORD: ' spaces are kept ',
+    BREAKWATER_UPSTREAM_ALLOWED_HOSTS: 'registry.lan:5000, 10.0.0.0/8,[fd00::1]:5000 ,fd00::/8,',
+    BREAKWATER_PUBLIC_URL: 'https://registry.example.com/',
+    BREAKWATER_LOG_LEVEL: 'debug',
+    BREAKWATER_SEED_ORGANIZATIONS: 'none',
+    BREAKWATER_GC_INTERVAL_S: '1',
+    BREAKWATER_GC_GRACE_S: '0',
+    BREAKWATER_GC_HOLD_S: '0',
+  });
+  expect(config).toMatchObject({
+    listen: { host: '::', port: 80 },
+    loopbackOnly: false,
+    dataDir: '/srv/data',
+    databaseUrl: 'postgres://u:p@db.example/breakwater',
+    storageUrl: 'file:///srv/blobs',
+    secretKey: { readAs: 'hex' },
+    adminPassword: ' spaces are kept ',
+    upstreamAllowedHosts: ['registry.lan:5000', '10.0.0.0/8', '[fd00::1]:5000', 'fd00::/8'],
+    publicUrl: 'https://registry.example.com',
+    logLevel: 'debug',
+    seedOrganizations: false,
+    gcIntervalS: 1,
+    gcGraceS: 0,
+    gcHoldS: 0,
+  });
+});
+
+test('all mistakes at once, each with what was wrong and what would be right', () => {
+  const problems = problemsOf({
+    BREAKWATER_LISTEN: '5000',
+    BREAKWATER_DATABASE_URL: 'mysql://root:hunter2@db/x',
+    BREAKWATER_STORAGE_URL: 's3://bucket',
+    BREAKWATER_SECRET_KEY: 'too short',
+    BREAKWATER_UPSTREAM_ALLOWED_HOSTS: 'good.example,https://bad.example',
+    BREAKWATER_PUBLIC_URL: 'https://registry.example.com/path',
+    BREAKWATER_LOG_LEVEL: 'loud',
+    BREAKWATER_SEED_ORGANIZATIONS: 'nothing',
+    BREAKWATER_GC_INTERVAL_S: '0',
+    BREAKWATER_GC_GRACE_S: '-1',
+    BREAKWATER_GC_HOLD_S: '1h',
+    BREAKWATER_GC_GRACE: '1',
+  });
+  expect(problems.map(({ variable, problem }) => `${variable} ${problem}`)).toEqual([
+    'BREAKWATER_LISTEN is "5000", but must be host:port, for example 127.0.0.1:5000, [::1]:5000 or 0.0.0.0:5000',
+    'BREAKWATER_DATABASE_URL has a value that cannot be used: it must be a URL such as postgres://user:password@host:5432/database',
+    'BREAKWATER_STORAGE_URL is "s3://bucket", but must be file:/// and an absolute path, for example file:///var/lib/breakwater',
+    'BREAKWATER_SECRET_KEY has a value that cannot be used: it must be at least 32 bytes in hex or base64, or a text of at least 32 characters; "openssl rand -base64 32" makes one',
+    'BREAKWATER_UPSTREAM_ALLOWED_HOSTS is "good.example,https://bad.example", but must be host, host:port or CIDR, comma separated, for example registry.lan:5000,10.0.0.0/8; "https://bad.example" is none of them',
+    'BREAKWATER_PUBLIC_URL is "https://registry.example.com/path", but must be http:// or https:// and a host, without a path, for example https://registry.example.com',
+    'BREAKWATER_LOG_LEVEL is "loud", but must be debug, info, warn or error',
+    'BREAKWATER_SEED_ORGANIZATIONS is "nothing", but must be default or none',
+    'BREAKWATER_GC_INTERVAL_S is "0", but must be a whole number of seconds from 1 to 315360000',
+    'BREAKWATER_GC_GRACE_S is "-1", but must be a whole number of seconds from 0 to 315360000',
+    'BREAKWATER_GC_HOLD_S is "1h", but must be a whole number of seconds from 0 to 315360000',
+    'BREAKWATER_GC_GRACE is not a setting; did you mean BREAKWATER_GC_GRACE_S?',
+  ]);
+});
+
+describe('beyond loopback (S32)', () => {
+  const secrets = { BREAKWATER_ADMIN_PASSWORD: 'long enough', BREAKWATER_SECRET_KEY: 'k'.repeat(32) };
+
+  test.each(['0.0.0.0:5000', '[::]:5000', '192.0.2.1:5000', 'registry.example:5000', '[::ffff:127.0.0.1]:1'])(
+    '%s needs a password and a key that somebody chose',
+    (listen) => {
+      expect(problemsOf({ BREAKWATER_LISTEN: listen }).map((each) => each.variable)).toEqual([
+        'BREAKWATER_ADMIN_PASSWORD',
+        'BREAKWATER_SECRET_KEY',
+      ]);
+      expect(problemsOf({ BREAKWATER_LISTEN: listen, ...secrets })).toEqual([]);
+      expect(problemsOf({ BREAKWATER_LISTEN: listen, ...secrets, BREAKWATER_ADMIN_PASSWORD: 'short' })).toHaveLength(1);
+    },
+  );
+
+  test.each(['127.0.0.1:5000', '127.8.8.8:0', '[::1]:5000', '[0:0::1]:5000', 'localhost:5000'])(
+    '%s needs neither',
+    (listen) => {
+      expect(problemsOf({ BREAKWATER_LISTEN: listen })).toEqual([]);
+    },
+  );
+});
+
+test.each(['', 'host', ':5000', '::1:5000', '127.0.0.1', '127.0.0.1:70000', '1.2.3:5000', 'a/b:1', '[fe80::1%eth0]:1'])(
+  '%p is nowhere to listen',
+  (text) => {
+    expect(parseListenAddress(text)).toBeUndefined();
+  },
+);
+
+test('loopback is told by the address', () => {
+  expect(isLoopback({ host: '::1', port: 1 })).toBe(true);
+  expect(isLoopback({ host: 'LOCALHOST', port: 1 })).toBe(true);
+  expect(isLoopback({ host: '127.example.com', port: 1 })).toBe(false);
+});
+
+describe('other variables', () => {
+  test('what is far from every setting is a warning, so is nothing of Kubernetes', () => {
+    const { warnings } = readConfig({
+      BREAKWATER_S3_BUCKET: 'x',
+      BREAKWATER_SERVICE_HOST: '10.0.0.1',
+      BREAKWATER_SERVICE_PORT_HTTP: '80',
+      BREAKWATER_PORT: 'tcp://10.0.0.1:80',
+      BREAKWATER_PORT_80_TCP_ADDR: '10.0.0.1',
+    });
+    expect(warnings).toEqual([
+      expect.stringMatching(/^BREAKWATER_S3_BUCKET is not a setting; did you mean BREAKWATER_/),
+    ]);
+  });
+
+  test('an empty variable is one that is not set', () => {
+    expect(readConfig({ BREAKWATER_LISTEN: '', BREAKWATER_SECRET_KEY: ' ' }).listen.port).toBe(5000);
+  });
+});
+
+describe('secrets in files', () => {
+  test('are read without the line feed at their end', async () => {
+    const file = join(directory, 'password');
+    await writeFile(file, ' the password \n');
+    expect(readConfig({ BREAKWATER_ADMIN_PASSWORD_FILE: file }).adminPassword).toBe(' the password ');
+  });
+
+  test('are refused when missing, empty, or given twice', async () => {
+    const empty = join(directory, 'empty');
+    await writeFile(empty, '\n');
+    const problems = problemsOf({
+      BREAKWATER_ADMIN_PASSWORD_FILE: join(directory, 'nowhere'),
+      BREAKWATER_SECRET_KEY_FILE: empty,
+      BREAKWATER_DATABASE_URL: 'postgres://db/x',
+      BREAKWATER_DATABASE_URL_FILE: empty,
+    });
+    expect(problems.map((each) => each.variable).sort()).toEqual([
+      'BREAKWATER_ADMIN_PASSWORD_FILE',
+      'BREAKWATER_DATABASE_URL_FILE',
+      'BREAKWATER_SECRET_KEY_FILE',
+    ]);
+  });
+});
+
+test('a key says how it was read', () => {
+  const bytes = Buffer.alloc(32, 200);
+  expect(parseSecretKey(bytes.toString('hex'))).toEqual({ bytes, readAs: 'hex' });
+  expect(parseSecretKey(bytes.toString('base64'))).toEqual({ bytes, readAs: 'base64' });
+  expect(parseSecretKey('a phrase that is long enough, really')?.readAs).toBe('text');
+  expect(parseSecretKey('abcdefghijklmnopqrstuvwxyzabcdefghij')?.readAs).toBe('text');
+  expect(parseSecretKey('a phrase that is not enough')).toBeUndefined();
+  expect(parseSecretKey(Buffer.alloc(23).toString('base64'))).toMatchObject({ readAs: 'text' });
+  expect(parseSecretKey(Buffer.alloc(15).toString('hex'))).toBeUndefined();
+});
+
+test('the table has every setting once, and says what happens without a value', () => {
+  expect(new Set(settingsTable.map((entry) => entry.name)).size).toBe(settingsTable.length);
+  for (const entry of settingsTable) expect(entry.default !== undefined || 'otherwise' in entry).toBe(true);
+});
+
+describe('generated secrets', () => {
+  test('are made once, private, and the same for all who come at once', async () => {
+    const file = join(directory, 'deeper', 'secret-key');
+    let made = 0;
+    const generate = () => {
+      made += 1;
+      return `secret ${made}`;
+    };
+    const results = await Promise.all(Array.from({ length: 8 }, () => loadOrCreateSecret(file, generate)));
+    expect(new Set(results.map((each) => each.secret)).size).toBe(1);
+    expect(results.filter((each) => each.created)).toHaveLength(1);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect((await readFile(file, 'utf8')).trim()).toBe(results[0]?.secret);
+    expect(await loadOrCreateSecret(file, generate)).toEqual({ secret: results[0]?.secret, created: false });
+  });
+
+  test('are not taken from a file that others may read, an empty one, or one that is none', async () => {
+    const invalid = { code: 'SECRET_FILE_INVALID' };
+    const file = join(directory, 'open-to-others');
+    await writeFile(file, 'secret\n');
+    await chmod(file, 0o640);
+    await expect(loadOrCreateSecret(file, () => 'new')).rejects.toMatchObject(invalid);
+    await chmod(file, 0o600);
+    expect((await loadOrCreateSecret(file, () => 'new')).secret).toBe('secret');
+    const empty = join(directory, 'empty-secret');
+    await writeFile(empty, '', { mode: 0o600 });
+    await expect(loadOrCreateSecret(empty, () => 'new')).rejects.toMatchObject(invalid);
+    await expect(loadOrCreateSecret(directory, () => 'new')).rejects.toMatchObject(invalid);
+    const dangling = join(directory, 'dangling');
+    await symlink(join(directory, 'nowhere'), dangling);
+    await expect(loadOrCreateSecret(dangling, () => 'new')).rejects.toMatchObject(invalid);
+  });
+});
