@@ -48,6 +48,11 @@ export interface Settings extends ProxyCacheSettingsReader {
    * @throws SettingsError ALREADY_EXISTS, or INVALID with everything that is wrong with the values
    */
   create(organization: OrganizationName, settings: NewSettings, performedBy?: string): Promise<void>;
+  /**
+   * Switches anonymous pull off where nobody has edited the settings since they were created, and resolves to whether it
+   * did: for a host that made them while only this machine could reach it.
+   */
+  withdrawAnonymousPull(organization: OrganizationName, performedBy?: string): Promise<boolean>;
 }
 
 /** The settings of proxy organizations: an API to edit them and a reader for the pulls. */
@@ -98,6 +103,8 @@ export function createOrgSettings(options: OrgSettingsOptions): OrgSettings {
         if (!parsed.ok) throw invalid(parsed.problems);
         await editor.createTrusted(organization, parsed.value, performedBy);
       },
+      withdrawAnonymousPull: (organization, performedBy = 'system') =>
+        editor.withdrawAnonymousPull(organization, performedBy),
     },
     start: () => copy.fill(),
     close: async () => copy.close(),

@@ -97,6 +97,18 @@ export class SettingsEditor {
     throw tooManyWriters();
   }
 
+  /**
+   * Switches anonymous pull off where nobody has edited the settings since they were created; resolves to whether it
+   * did. What somebody has decided since then is left alone: an edit moves the version on from the credentials' one.
+   */
+  async withdrawAnonymousPull(organization: OrganizationName, performedBy: string): Promise<boolean> {
+    const current = await this.read(organization);
+    if (current === undefined || !current.values.anonymousPull) return false;
+    if (current.version !== current.credentialVersion || current.sealed !== undefined) return false;
+    await this.update(organization, { anonymous_pull: false }, (version) => version === current.version, performedBy);
+    return true;
+  }
+
   /** Stops proxying. The content stays until it is collected. */
   async remove(organization: OrganizationName, isMeant: VersionCheck, performedBy: string): Promise<void> {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {

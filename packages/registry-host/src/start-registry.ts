@@ -17,7 +17,7 @@ import { parseSecretKey } from './config/secret-key.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres/index.js';
 import { type DrainPeriods, drain } from './lifecycle/drain.js';
 import { migrate } from './lifecycle/migrate.js';
-import { seedAdministrator, seedOrganizations } from './lifecycle/seeds.js';
+import { seedAdministrator, seedOrganizations, withdrawSeededAnonymousPull } from './lifecycle/seeds.js';
 import { logEvents } from './observe/log-events.js';
 import { createMetrics } from './observe/metrics.js';
 import { openDatabase } from './postgres/database.js';
@@ -265,6 +265,7 @@ async function prepare(
   await parts.postgresClock?.start();
   const { passwordFile } = await seedAdministrator(config, parts.users);
   await seedOrganizations(config, parts.organizations, parts.orgSettings.settings, logger);
+  await withdrawSeededAnonymousPull(config, parts.orgSettings.settings, logger);
   await parts.orgSettings.start();
   await parts.proxyCache.start();
   if (lifetime.aborted) return { passwordFile };

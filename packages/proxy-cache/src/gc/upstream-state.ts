@@ -35,7 +35,7 @@ export class UpstreamStateView {
     };
   }
 
-  /** Repeats the real check of the tag that was used last, and resolves to the condition after it. */
+  /** Asks about the tag that was used last, without touching it, and resolves to the condition after it. */
   async check(organization: OrganizationName, upstream: string): Promise<UpstreamCondition> {
     const settings = await this.#settings(organization, upstream);
     if (settings === undefined) return { down: false };
@@ -44,9 +44,7 @@ export class UpstreamStateView {
     const ours = candidates.find(
       ({ repository }) => repository.organization === organization && repository.upstream === upstream,
     );
-    if (ours !== undefined) {
-      await this.checks.start({ repository: ours.repository, tag: ours.tag }, settings, ours.entry).result;
-    }
+    if (ours !== undefined) await this.checks.probe({ repository: ours.repository, tag: ours.tag }, settings);
     return this.condition(organization, upstream);
   }
 

@@ -72,6 +72,24 @@ export class TagChecks {
     return check;
   }
 
+  /**
+   * Asks the upstream about a tag for the sake of its health alone: nothing about the tag is written, so that a collector
+   * which wants to know how the upstream is does not make young again what it is about to expire.
+   */
+  async probe(key: TagKey, settings: ProxyCacheSettings): Promise<void> {
+    const scope = this.health.scopeOf(settings);
+    const signal = AbortSignal.timeout(this.deadlines.clientBudgetMs);
+    this.emit('upstream-request', { ...about(key), purpose: 'check' });
+    try {
+      const reference: Reference = { kind: 'tag', tag: key.tag };
+      await this.upstreams.registry(settings).headManifest(key.repository.name, reference, signal);
+      await this.health.succeeded(scope);
+    } catch (error) {
+      if (!isUpstreamError(error)) throw error;
+      await this.health.failed(scope, error, false);
+    }
+  }
+
   /** Waits for the checks under way. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.#running.values()].map(({ result }) => result));

@@ -70,3 +70,19 @@ export async function seedOrganizations(
   }
   logger.info({ organizations: Object.keys(SEEDED_ORGANIZATIONS) }, 'made the proxy organizations of a first start');
 }
+
+/**
+ * Takes back the anonymous pull of the organizations that a first start made, once others than this machine can reach the
+ * registry. Where an administrator has edited the settings, that is what counts.
+ */
+export async function withdrawSeededAnonymousPull(config: Config, settings: Settings, logger: Logger): Promise<void> {
+  if (config.loopbackOnly) return;
+  for (const name of Object.keys(SEEDED_ORGANIZATIONS)) {
+    if (await settings.withdrawAnonymousPull(name as OrganizationName)) {
+      logger.warn(
+        { organization: name },
+        'anonymous pull is off now that the registry listens beyond loopback; PUT anonymous_pull true to have it back',
+      );
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import { expect, test } from '@jest/globals';
+import { MAX_RETRY_AFTER_MS, parseRetryAfter } from './retry-after.js';
+
+const NOW = Date.UTC(2024, 0, 1, 12, 0, 0);
+
+test.each([
+  ['0', 0],
+  ['30', 30_000],
+  [' 30 ', 30_000],
+  ['999999999', MAX_RETRY_AFTER_MS],
+  ['999999999999999', MAX_RETRY_AFTER_MS],
+  ['Mon, 01 Jan 2024 12:00:10 GMT', 10_000],
+  ['Mon, 01 Jan 2024 11:00:00 GMT', 0],
+  ['Wed, 01 Jan 2025 12:00:00 GMT', MAX_RETRY_AFTER_MS],
+  ['Mon, 99 Jan 2024 12:00:10 GMT', undefined],
+  ['2024-01-01T12:00:10Z', undefined],
+  ['Monday, 01-Jan-24 12:00:10 GMT', undefined],
+  ['-1', undefined],
+  ['1.5', undefined],
+  ['1e3', undefined],
+  ['soon', undefined],
+  ['30, 60', undefined],
+  ['9'.repeat(400), undefined],
+  ['', undefined],
+  [undefined, undefined],
+])('Retry-After: %j is %j', (header, expected) => {
+  expect(parseRetryAfter(header, NOW)).toBe(expected);
+});

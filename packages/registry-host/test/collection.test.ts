@@ -1,0 +1,181 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  buildImage,
+  buildIndex,
+  type FaultUpstream,
+  type MovableClock,
+  movableClock,
+  pullImage,
+  rawGet,
+  registryState,
+  startFaultUpstream,
+  startTestRegistry,
+  type TestRegistry,
+} from '@breakwater/test-kit';
+import { afterEach, expect, test } from '@jest/globals';
+
+// Garbage collection of a whole registry: what is within its staleness period stays, what is past everything goes, and
+// the disk space with it.
+
+const HOUR = 3_600;
+const GRACE = 60;
+/** Uses are written late, so the collector waits a little longer than it is told. */
+const MARGIN = 11;
+
+const closing: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const each of closing.splice(0).reverse()) await each[Symbol.asyncDispose]();
+});
+
+function ending<T extends AsyncDisposable>(resource: T): T {
+  closing.push(resource);
+  return resource;
+}
+
+async function setUp(env: Readonly<Record<string, string>> = {}): Promise<{
+  clock: MovableClock;
+  upstream: FaultUpstream;
+  breakwater: TestRegistry;
+}> {
+  const clock = movableClock(Date.now());
+  const upstream = ending(await startFaultUpstream());
+  const breakwater = ending(
+    await startTestRegistry({
+      clock,
+      env: { BREAKWATER_GC_GRACE_S: String(GRACE), ...env },
+      deadlines: { checkBudgetMs: 300, clientBudgetMs: 1_000, headersMs: 1_000 },
+    }),
+  );
+  return { clock, upstream, breakwater };
+}
+
+const settings = (upstream: FaultUpstream) => ({
+  upstream_registry: upstream.host,
+  staleness_period_s: HOUR,
+  expiration_s: 2 * HOUR,
+});
+
+async function collect(breakwater: TestRegistry, query = '') {
+  const answer = await breakwater.api('POST', `/api/v1/gc/run${query}`);
+  expect(answer.status).toBe(200);
+  return answer.body as {
+    outcome: string;
+    expired_total: number;
+    held: { organization: string }[];
+    kept: Record<string, number>;
+    freed: { manifests: number; blobs: number; bytes: number };
+  };
+}
+
+/** Pulls, and waits until everything is stored: a client has the last byte a moment before the store has. */
+async function pullAndStore(breakwater: TestRegistry, name: string): Promise<void> {
+  const { problems, blobs } = await pullImage(breakwater.url, name, 'v1');
+  expect(problems).toEqual([]);
+  for (let tries = 0; tries < 500; tries += 1) {
+    const links = await breakwater.state.database.knex('content_link').where({ kind: 'blob' });
+    if (links.length >= blobs.size) return;
+    await sleep(10);
+  }
+  throw new Error('the blobs were not stored');
+}
+
+async function blobFiles(breakwater: TestRegistry): Promise<number> {
+  const root = join(breakwater.state.directory, 'storage', 'blobs');
+  const names = await readdir(root, { recursive: true }).catch(() => []);
+  const stats = await Promise.all(names.map((name) => stat(join(root, name))));
+  return stats.filter((each) => each.isFile()).length;
+}
+
+test('nothing goes within the staleness period; past staleness and expiration all goes, and the disk space', async () => {
+  const { clock, upstream, breakwater } = await setUp();
+  const index = buildIndex([
+    buildImage({ seed: 1 }),
+    buildImage({ seed: 2, platform: { os: 'linux', architecture: 'arm64' } }),
+  ]);
+  upstream.add('team/app', 'v1', index);
+  const organization = await breakwater.proxyOrganization(settings(upstream));
+  await pullAndStore(breakwater, `${organization}/team/app`);
+  expect(await blobFiles(breakwater)).toBeGreaterThan(0);
+
+  clock.advance({ seconds: HOUR });
+  expect(await collect(breakwater)).toMatchObject({ outcome: 'done', expired_total: 0, freed: { blobs: 0 } });
+  clock.advance({ seconds: HOUR - 1 });
+  expect(await collect(breakwater)).toMatchObject({ expired_total: 0 });
+
+  clock.advance({ seconds: MARGIN + 1 });
+  const planned = await collect(breakwater, '?dry_run=true');
+  expect(planned.expired_total).toBeGreaterThan(0);
+  const report = await collect(breakwater);
+  expect(report).toMatchObject({ outcome: 'done', expired_total: planned.expired_total });
+  clock.advance({ seconds: GRACE + MARGIN });
+  await collect(breakwater);
+  expect(await blobFiles(breakwater)).toBe(0);
+  expect(upstream.count({ method: 'GET', kind: 'manifest' })).toBe(3);
+  // What is gone is fetched again.
+  expect((await pullImage(breakwater.url, `${organization}/team/app`, 'v1')).problems).toEqual([]);
+});
+
+test('while the upstream is down nothing of it goes, and the report says what is held', async () => {
+  const { clock, upstream, breakwater } = await setUp();
+  upstream.add('team/app', 'v1', buildImage({ seed: 3 }));
+  const organization = await breakwater.proxyOrganization(settings(upstream));
+  await pullAndStore(breakwater, `${organization}/team/app`);
+  await upstream.kill();
+
+  // Nobody has asked since: the collector itself finds out that the upstream is down.
+  clock.advance({ hours: 5 });
+  const report = await collect(breakwater);
+  expect(report).toMatchObject({ expired_total: 0, held: [{ organization }] });
+  expect(report.kept['held']).toBeGreaterThan(0);
+  const raised = { staleness_period_s: 10 * HOUR };
+  await breakwater.api('PUT', `/api/v1/organization/${organization}/proxycache`, raised);
+  expect((await pullImage(breakwater.url, `${organization}/team/app`, 'v1')).problems).toEqual([]);
+});
+
+test('with a hold of 0 the outage keeps nothing', async () => {
+  const { clock, upstream, breakwater } = await setUp({ BREAKWATER_GC_HOLD_S: '0' });
+  upstream.add('team/app', 'v1', buildImage({ seed: 4 }));
+  const organization = await breakwater.proxyOrganization(settings(upstream));
+  await pullAndStore(breakwater, `${organization}/team/app`);
+  await upstream.kill();
+  clock.advance({ hours: 5 });
+  expect((await collect(breakwater)).expired_total).toBeGreaterThan(0);
+  expect(await blobFiles(breakwater)).toBe(0);
+});
+
+test('a pull between manifest and blobs survives a collection in another process', async () => {
+  const clock = movableClock(Date.now());
+  const upstream = ending(await startFaultUpstream());
+  const state = ending(await registryState());
+  const options = { clock, on: state, env: { BREAKWATER_GC_GRACE_S: String(GRACE), BREAKWATER_GC_HOLD_S: '0' } };
+  const pulling = ending(await startTestRegistry(options));
+  const collecting = ending(await startTestRegistry(options));
+  const image = buildImage({ seed: 5, layers: 2 });
+  upstream.add('team/app', 'v1', image);
+  const organization = await pulling.proxyOrganization({
+    ...settings(upstream),
+    expiration_s: 1,
+    staleness_period_s: 1,
+  });
+  await pullAndStore(pulling, `${organization}/team/app`);
+
+  // Used last long ago, when a client comes back for the manifest and is slow with the rest.
+  clock.advance({ hours: 3 });
+  const manifests = `${pulling.url}/v2/${organization}/team/app/manifests`;
+  expect((await rawGet(`${manifests}/${image.manifest.digest}`)).status).toBe(200);
+  await upstream.kill();
+  clock.advance({ seconds: GRACE - 1 });
+  await collect(collecting);
+
+  for (const digest of image.blobs.keys()) {
+    const answer = await rawGet(`${pulling.url}/v2/${organization}/team/app/blobs/${digest}`);
+    expect({ status: answer.status, sha256: answer.sha256 }).toEqual({ status: 200, sha256: digest.slice(7) });
+  }
+
+  clock.advance({ seconds: GRACE + 3 * MARGIN });
+  await collect(collecting);
+  const [first] = image.blobs.keys();
+  expect((await rawGet(`${pulling.url}/v2/${organization}/team/app/blobs/${first}`)).status).toBe(503);
+});
