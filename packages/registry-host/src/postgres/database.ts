@@ -2,7 +2,7 @@ import type { Logger } from '@breakwater/registry-core';
 import knex, { type Knex } from 'knex';
 
 /** Where the database is: a URL, or pg's own connection parameters (a unix socket directory as `host`, say). */
-export type DatabaseAddress = { readonly url: string } | { readonly connection: Knex.PgConnectionConfig };
+type DatabaseAddress = { readonly url: string } | { readonly connection: Knex.PgConnectionConfig };
 
 export type OpenDatabaseOptions = DatabaseAddress & {
   /** Gets what knex would print to the console. */

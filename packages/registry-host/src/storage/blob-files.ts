@@ -20,7 +20,8 @@ const MOVE_ATTEMPTS = 5;
 
 /**
  * The files of the blob store: `<root>/blobs/<algorithm>/<2 hex>/<hex>/<generation>`, the path made of the decoded hex
- * only. Knows no database. Every method throws StorageError STORE_FAILED.
+ * only. Knows no database. Every method throws RegistryError UNAVAILABLE
+ * (detail.reason "storage").
  */
 export class BlobFiles {
   readonly #root: string;

@@ -35,7 +35,8 @@ export class FilesystemContentDisposal implements ContentDisposal {
   }
 
   /**
-   * @throws StorageError STORE_UNMOUNTED (nothing was removed), STORE_FAILED (what is marked is finished by a later call)
+   * @throws RegistryError UNAVAILABLE, detail.reason "storage": detail.problem "STORE_UNMOUNTED" when nothing was removed,
+   * "STORE_FAILED" when what is marked is left to a later call
    * @throws RegistryError UNAVAILABLE (detail.reason "database")
    */
   async dispose(

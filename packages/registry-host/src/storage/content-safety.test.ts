@@ -361,8 +361,8 @@ describe('disposal', () => {
       },
     });
     await expect(faulty.content.disposal.dispose(clock.now(), 'run', false)).rejects.toMatchObject({
-      name: 'StorageError',
-      code: 'STORE_FAILED',
+      code: 'UNAVAILABLE',
+      detail: { reason: 'storage', problem: 'STORE_FAILED' },
     });
     expect(await storedFiles()).toHaveLength(1);
     fail = false;
@@ -487,7 +487,11 @@ describe('a store that is not mounted (F113)', () => {
     clock.advance({ seconds: 1 });
     await promises.rename(root, `${root}.unmounted`);
     await promises.mkdir(root);
-    const unmounted = { name: 'StorageError', code: 'STORE_UNMOUNTED' };
+    const unmounted = {
+      code: 'UNAVAILABLE',
+      status: 503,
+      detail: { reason: 'storage', problem: 'STORE_UNMOUNTED' },
+    };
     for (const each of [one, processOn(otherPool, root)]) {
       await expect(importBlob(repository, Buffer.from('new'), each)).rejects.toMatchObject(unmounted);
       await expect(each.content.disposal.dispose(clock.now(), 'run', false)).rejects.toMatchObject(unmounted);
@@ -508,7 +512,7 @@ describe('a store that is not mounted (F113)', () => {
     try {
       const registry = processOn(ours.knex, root);
       clock.advance({ days: 30 });
-      await expect(registry.content.reconcile()).rejects.toMatchObject({ code: 'STORE_UNMOUNTED' });
+      await expect(registry.content.reconcile()).rejects.toMatchObject({ detail: { problem: 'STORE_UNMOUNTED' } });
       expect(await storedFiles()).toHaveLength(1);
     } finally {
       await ours.drop();

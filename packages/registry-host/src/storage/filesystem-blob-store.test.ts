@@ -212,8 +212,8 @@ test.each(['mkdir', 'rename', 'open', 'lstat', 'readFile'] as const)(
     const other = Buffer.from('one too many');
     const file = await writeBlobFile(directory, other);
     await expect(full.blobs.import(repository, digestOf(other), file)).rejects.toMatchObject({
-      name: 'StorageError',
-      code: 'STORE_FAILED',
+      code: 'UNAVAILABLE',
+      detail: { reason: 'storage', problem: 'STORE_FAILED' },
       message: expect.not.stringContaining(directory),
     });
     expect(await full.blobs.open(repository, digestOf(other))).toBeUndefined();
@@ -246,5 +246,5 @@ test('a blob is not closed under a read', async () => {
   expect(await reading).toBe(bytes.byteLength);
   await Promise.all(closing);
   expect(buffer).toEqual(bytes);
-  await expect(blob?.read(buffer, 0)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await expect(blob?.read(buffer, 0)).rejects.toMatchObject({ detail: { problem: 'STORE_FAILED' } });
 });

@@ -12,7 +12,7 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { BlobFiles } from './blob-files.js';
 import type { BlobGeneration, BlobLinks } from './ports.js';
-import { StorageError } from './storage-error.js';
+import { storageError } from './storage-error.js';
 import type { StoreMark } from './store-mark.js';
 
 /** How long a look-up is taken for true without asking, ms: the longest that a removed link stays readable. */
@@ -59,7 +59,7 @@ export class FilesystemBlobStore implements BlobStore {
   }
 
   /**
-   * @throws StorageError STORE_UNMOUNTED, STORE_FAILED
+   * @throws RegistryError UNAVAILABLE (detail.reason "storage", detail.problem "STORE_UNMOUNTED" or "STORE_FAILED")
    * @throws RegistryError UNAVAILABLE (detail.reason "database")
    */
   async open(repository: Repository, digest: Digest): Promise<OpenBlob | undefined> {
@@ -81,13 +81,13 @@ export class FilesystemBlobStore implements BlobStore {
   }
 
   /**
-   * @throws StorageError STORE_UNMOUNTED, STORE_FAILED
+   * @throws RegistryError UNAVAILABLE (detail.reason "storage", detail.problem "STORE_UNMOUNTED" or "STORE_FAILED")
    * @throws RegistryError UNAVAILABLE (detail.reason "database"); the file is then at its path again, if that worked
    */
   async import(repository: Repository, digest: Digest, file: string): Promise<void> {
     await this.#mark.check();
     const size = await this.#files.size(file);
-    if (size === undefined) throw new StorageError('STORE_FAILED', 'the file to import is not there');
+    if (size === undefined) throw storageError('STORE_FAILED', 'the file to import is not there');
     for (let attempt = 1; attempt <= IMPORT_ATTEMPTS; attempt += 1) {
       const live = await this.#links.live(digest);
       if (live !== undefined && live.size === size && (await this.#files.has(live))) {
@@ -97,7 +97,7 @@ export class FilesystemBlobStore implements BlobStore {
       }
       if (await this.#publish(repository, digest, size, file, live?.generation)) return;
     }
-    throw new StorageError('STORE_FAILED', 'storing a blob failed: others stored and removed it at the same time');
+    throw storageError('STORE_FAILED', 'storing a blob failed: others stored and removed it at the same time');
   }
 
   /** w4 to w6; false, with the file at its path again, when another import was faster. */

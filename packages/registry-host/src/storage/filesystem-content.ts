@@ -29,7 +29,7 @@ export interface FilesystemContent {
   /**
    * Finishes begun removals and removes debris; for the background of a start, and hourly.
    *
-   * @throws StorageError STORE_UNMOUNTED, STORE_FAILED
+   * @throws RegistryError UNAVAILABLE (detail.reason "storage", detail.problem "STORE_UNMOUNTED" or "STORE_FAILED")
    */
   reconcile(): Promise<ReconcileReport>;
 }

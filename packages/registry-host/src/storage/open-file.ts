@@ -1,7 +1,7 @@
 import { close, constants, fstat, open, read } from 'node:fs';
 import { promisify } from 'node:util';
 import type { OpenBlob } from '@breakwater/registry-core';
-import { callStorage, errorCode, StorageError } from './storage-error.js';
+import { callStorage, errorCode, storageError } from './storage-error.js';
 
 const openDescriptor = promisify(open);
 const statDescriptor = promisify(fstat);
@@ -10,7 +10,7 @@ const closeDescriptor = promisify(close);
 /**
  * Opens a stored file, which must be a regular one of that size; `undefined` when it is not, or is not there.
  *
- * @throws StorageError STORE_FAILED
+ * @throws RegistryError UNAVAILABLE (detail.reason "storage")
  */
 export async function openFile(path: string, size: number): Promise<OpenBlob | undefined> {
   const descriptor = await callStorage('opening a blob', () => openIfThere(path));
@@ -50,15 +50,14 @@ class OpenFile implements OpenBlob {
   }
 
   read(buffer: Uint8Array, position: number): Promise<number> {
-    if (this.#closed !== undefined) return Promise.reject(new StorageError('STORE_FAILED', 'the blob is closed'));
+    if (this.#closed !== undefined) return Promise.reject(storageError('STORE_FAILED', 'the blob is closed'));
     this.#reading += 1;
     return new Promise((resolve, reject) => {
       read(this.#descriptor, buffer, 0, buffer.byteLength, position, (error, bytes) => {
         this.#reading -= 1;
         if (this.#reading === 0) for (const wake of this.#idle.splice(0)) wake();
         if (error === null) resolve(bytes);
-        else
-          reject(new StorageError('STORE_FAILED', `reading a blob failed with ${errorCode(error)}`, { cause: error }));
+        else reject(storageError('STORE_FAILED', `reading a blob failed with ${errorCode(error)}`, error));
       });
     });
   }

@@ -34,7 +34,7 @@ export interface ReconcileOptions {
  * Rows whose file is missing are left: the store says so when they are opened. Walks the whole store, so it belongs
  * into the background; safe beside everything else.
  *
- * @throws StorageError STORE_UNMOUNTED (nothing was removed), STORE_FAILED
+ * @throws RegistryError UNAVAILABLE (detail.reason "storage"); with detail.problem "STORE_UNMOUNTED" nothing was removed
  * @throws RegistryError UNAVAILABLE (detail.reason "database")
  */
 export async function reconcile(options: ReconcileOptions): Promise<ReconcileReport> {

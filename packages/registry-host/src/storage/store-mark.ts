@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { BlobFiles } from './blob-files.js';
 import { type FileSystem, flush, nodeFileSystem } from './file-system.js';
 import type { BlobStoreIdentity } from './ports.js';
-import { callStorage, errorCode, StorageError } from './storage-error.js';
+import { callStorage, errorCode, storageError } from './storage-error.js';
 
 const MARK = '.breakwater-store';
 
@@ -33,14 +33,14 @@ export class StoreMark {
   /**
    * Returns when the store is there. One that is empty is marked, as long as the database has no blobs either.
    *
-   * @throws StorageError STORE_UNMOUNTED, STORE_FAILED
+   * @throws RegistryError UNAVAILABLE (detail.reason "storage", detail.problem "STORE_UNMOUNTED" or "STORE_FAILED")
    * @throws RegistryError UNAVAILABLE (detail.reason "database")
    */
   async check(): Promise<void> {
     this.#id ??= await this.#identity.id();
     if ((await this.#read()) === this.#id) return;
     if ((await this.#identity.isEmpty()) && (await this.#files.isEmpty())) return this.#write(this.#id);
-    throw new StorageError(
+    throw storageError(
       'STORE_UNMOUNTED',
       `the blob store is not mounted, or belongs to another database: ${MARK} in it does not match. ` +
         'Mount it, or begin with an empty database and an empty store',
