@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { answerJson, apiErrorBody } from '@breakwater/registry-http';
 
 /** Errors of this API: Quay's types where it has one, and ours. */
 const API_ERRORS = {
@@ -19,28 +20,5 @@ export function answerApiError(
   headers: Readonly<Record<string, string>> = {},
 ): void {
   const { status, title } = API_ERRORS[type];
-  answerJson(
-    response,
-    status,
-    { detail, error_message: detail, error_type: type, title, type: `/api/v1/error/${type}`, status },
-    headers,
-  );
-}
-
-/** Answers with JSON that no cache may keep. */
-export function answerJson(
-  response: ServerResponse,
-  status: number,
-  body: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  const text = JSON.stringify(body);
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    ...headers,
-  });
-  response.end(text);
+  answerJson(response, status, apiErrorBody(status, { type, title, detail }), headers);
 }

@@ -1,9 +1,10 @@
 import { type Access, isRegistryError } from '@breakwater/registry-core';
+import { answerJson } from '@breakwater/registry-http';
 import { type Request, type Response, Router } from 'express';
 import type { RunOptions } from '../collector.js';
 import { errorClass } from '../errors.js';
 import type { GcReport } from '../report.js';
-import { answerApiError, answerJson } from './api-error.js';
+import { answerApiError } from './api-error.js';
 import { reportJson } from './report-json.js';
 
 /** What the route needs. */

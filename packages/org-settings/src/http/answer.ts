@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isRegistryError, type Logger } from '@breakwater/registry-core';
-import { requestId } from '@breakwater/registry-http';
+import { answerJson, apiErrorBody, requestId } from '@breakwater/registry-http';
 import { errorCode } from '../database-error.js';
 import { isSettingsError, SETTINGS_ERRORS, SettingsError } from '../errors.js';
 
@@ -12,18 +12,9 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Writes an answer as JSON. Written by hand, because Express would add a weak ETag of its own. */
+/** Writes an answer as JSON. Not through Express, because that would add a weak ETag of its own. */
 export function writeAnswer(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  const bytes = Buffer.from(JSON.stringify(answer.body), 'utf8');
-  response.writeHead(answer.status, {
-    'content-type': 'application/json',
-    'content-length': bytes.length,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'x-request-id': requestId(request),
-    ...answer.headers,
-  });
-  response.end(bytes);
+  answerJson(response, answer.status, answer.body, { 'x-request-id': requestId(request), ...answer.headers });
 }
 
 /**
@@ -59,16 +50,7 @@ function shape(
   headers: Readonly<Record<string, string>>,
   extra: Readonly<Record<string, unknown>>,
 ): Answer {
-  const body = {
-    detail,
-    error_message: errorMessage,
-    error_type: type,
-    title: type,
-    type: `/api/v1/error/${type}`,
-    status,
-    ...extra,
-  };
-  return { status, body, headers };
+  return { status, body: { ...apiErrorBody(status, { type, detail, message: errorMessage }), ...extra }, headers };
 }
 
 /** Errors of the body parser and of the router, told by their `type` and `status`. Their texts repeat the body. */

@@ -10,6 +10,7 @@ import {
   answerBlob,
   answerError,
   answerManifest,
+  answerTags,
   parseRegistryRoute,
   type RegistryRoute,
 } from '@breakwater/registry-http';
@@ -21,7 +22,6 @@ import type { ProxiedRepository } from '../ports.js';
 import type { UpstreamTags } from '../tags/upstream-tags.js';
 import { upstreamDisplayName } from '../upstream/endpoint.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
-import { answerTags } from './answer-tags.js';
 import { pullFailure } from './pull-failure.js';
 
 /** A plain handler of node:http, which Express 4 and 5 mount like any middleware. */
@@ -117,7 +117,9 @@ async function answer(
     case 'blob':
       return answerBlobRequest(parts, request, response, route, settings, repository);
     case 'tags':
-      return answerTags(request, response, repository, await parts.tags.list(settings, repository, route.query));
+      return answerTags(request, response, repository, await parts.tags.list(settings, repository, route.query), {
+        'cache-status': 'Breakwater; fwd=request',
+      });
     case 'referrers':
     case 'upload':
       throw new RegistryError('UNSUPPORTED', undefined, { status: 404 });

@@ -12,7 +12,9 @@ import {
   answerBlob,
   answerError,
   answerManifest,
+  answerTags,
   parseRegistryRoute,
+  parseTagPage,
   type RegistryRoute,
 } from '@breakwater/registry-http';
 
@@ -28,8 +30,8 @@ export interface HostedRegistryParts {
 type Next = (error?: unknown) => void;
 type HostedRoute = Extract<RegistryRoute, { readonly organization: unknown }>;
 
-/** Most tags of one page. */
-const MAX_PAGE = 1_000;
+/** Tags of one page where the client leaves it to us. */
+const DEFAULT_PAGE = 1_000;
 
 /** Answers `/v2/` for hosted organizations, read-only, and whatever nobody else below `/v2` did. */
 export function hostedRegistry(parts: HostedRegistryParts) {
@@ -74,7 +76,7 @@ async function answer(
       return answerBlob(request, response, repository, route.digest, blob, {});
     }
     case 'tags':
-      return answerTags(parts.tags, request, response, repository, route.query);
+      return answerHostedTags(parts.tags, request, response, repository, route.query);
     default:
       throw new RegistryError('UNSUPPORTED', undefined, { status: 404 });
   }
@@ -98,32 +100,17 @@ async function authorize(access: Access, request: IncomingMessage, route: Hosted
   throw principal === undefined ? unauthorized(access, request) : new RegistryError('DENIED');
 }
 
-async function answerTags(
+async function answerHostedTags(
   tags: TagStore,
   request: IncomingMessage,
   response: ServerResponse,
   repository: Repository,
   query: string,
 ): Promise<void> {
-  const parameters = new URLSearchParams(query);
-  const n = parameters.get('n') ?? String(MAX_PAGE);
-  if (!/^[0-9]{1,9}$/.test(n)) {
-    throw new RegistryError('UNSUPPORTED', 'n must be a whole number of tags', { status: 400 });
-  }
-  const limit = Math.min(Number(n), MAX_PAGE);
-  const page = await tags.list(repository, { last: parameters.get('last') ?? undefined, limit });
+  const { limit = DEFAULT_PAGE, last } = parseTagPage(query);
+  const page = await tags.list(repository, { last, limit });
   if (page === undefined) throw new RegistryError('NAME_UNKNOWN');
-  const name = `${repository.organization}/${repository.name}`;
-  const last = page.tags.at(-1);
-  const next = new URLSearchParams({ n: String(limit), last: last ?? '' });
-  const body = Buffer.from(JSON.stringify({ name, tags: page.tags }));
-  response.writeHead(200, {
-    'content-type': 'application/json',
-    'content-length': body.byteLength,
-    'docker-distribution-api-version': 'registry/2.0',
-    ...(page.more && last !== undefined ? { link: `</v2/${name}/tags/list?${next}>; rel="next"` } : {}),
-  });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  answerTags(request, response, repository, { ...page, limit, next: page.more ? page.tags.at(-1) : undefined }, {});
 }
 
 function unauthorized(access: Access, request: IncomingMessage): RegistryError {
