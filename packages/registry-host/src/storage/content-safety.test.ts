@@ -324,23 +324,20 @@ describe('disposal', () => {
     expect(await storedFiles()).toHaveLength(25);
   });
 
-  test('a link that came after the marking began is seen by it', async () => {
+  test('content that is linked is kept, whatever its row says', async () => {
     const bytes = Buffer.from('linked while marked');
+    const image = buildImage({ seed: 'linked while marked' });
     const digest = await importBlob(repository, bytes);
+    await one.manifests.put(repository, storable(image.manifest));
+    const links = await database.knex('content_link');
     await unlink();
     clock.advance({ seconds: 1 });
-    // A link without the clearing of unlinked_since, as an interrupted older process may leave it.
-    await database.knex('content_link').insert({
-      organization: 'org',
-      upstream: 'registry.example',
-      repository: 'app',
-      kind: 'blob',
-      digest,
-      linked_at: 1,
-      used_at: 1,
-    });
-    expect((await one.content.disposal.dispose(clock.now(), 'run', false)).blobs).toBe(0);
+    // Links without the clearing of unlinked_since: what a race would leave if the row locks did not keep it out.
+    await database.knex('content_link').insert(links);
+    expect(await one.content.disposal.dispose(clock.now(), 'run', true)).toMatchObject({ manifests: 0, blobs: 0 });
+    expect(await one.content.disposal.dispose(clock.now(), 'run', false)).toMatchObject({ manifests: 0, blobs: 0 });
     expect(await blobOf(repository, digest)).toEqual(bytes);
+    expect(await one.manifests.get(repository, image.manifest.digest)).toBeDefined();
   });
 
   test('a file that cannot be removed fails the disposal, keeps no other, and goes with a later one', async () => {
