@@ -181,6 +181,27 @@ test('who may pull, and who may not', async () => {
   expect((await rawGet(`${breakwater.url}/v2/${open}/TEAM/app/manifests/v1`)).status).toBe(400);
 });
 
+test('an orderly end lets the pull under way finish, and takes no new one', async () => {
+  const upstream = ending(await startFaultUpstream());
+  const image = buildImage({ seed: 11, layers: [400_000] });
+  upstream.add('team/app', 'v1', image);
+  const breakwater = ending(await startTestRegistry());
+  const organization = await breakwater.proxyOrganization({ upstream_registry: upstream.host });
+  const layer = image.layers[0];
+  if (layer === undefined) throw new Error('the image has no layer');
+  upstream.fault({ kind: 'drip', bytesPerSecond: 300_000 }, { match: { kind: 'blob' } });
+  const asked = new Promise<void>((resolve) => {
+    breakwater.registry.proxyCache.events.once('upstream-request', () => resolve());
+  });
+  const pulling = rawGet(`${breakwater.url}/v2/${organization}/team/app/blobs/${layer.digest}`);
+  await asked;
+
+  const ended = breakwater.registry.close({ acceptMs: 0, finishMs: 20_000 });
+  expect(await pulling).toMatchObject({ status: 200, cut: false, sha256: layer.digest.slice('sha256:'.length) });
+  await ended;
+  await expect(rawGet(`${breakwater.url}/livez`)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+});
+
 test('tags are listed page by page, and in an outage not at all', async () => {
   const upstream = ending(await startFaultUpstream());
   for (const tag of ['a', 'b', 'c']) upstream.add('team/app', tag, buildImage({ seed: 1 }));
