@@ -14,6 +14,7 @@ import { TagChecks } from './manifests/tag-checks.js';
 import { type ProxyCacheOptions, resolveOptions } from './options.js';
 import { PeriodicTask } from './periodic-task.js';
 import { CachedTagTable } from './postgres/cached-tag-table.js';
+import { ContentRoots } from './postgres/content-roots.js';
 import { DigestUseTable } from './postgres/digest-use-table.js';
 import { UpstreamHealthTable } from './postgres/upstream-health-table.js';
 import { CachedTags } from './tags/cached-tags.js';
@@ -103,7 +104,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       },
       import: (repository, digest, file) => options.blobs.import(repository, digest, file),
     },
-    tags: new ExpirableTagsView(knex, tagTable, digestTable, tags, settings),
+    tags: new ExpirableTagsView(new ContentRoots(knex), tagTable, digestTable, tags, settings),
     upstreams: new UpstreamStateView(settings, health, checks, tagTable),
     probe: new UpstreamProbe(upstreams, deadlines),
     events,

@@ -6,10 +6,10 @@ import type {
   Reference,
   Repository,
 } from '@breakwater/registry-core';
-import type { Knex } from 'knex';
 import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { CachedTagTable } from '../postgres/cached-tag-table.js';
-import { type DigestUseTable, manifestsNeeded } from '../postgres/digest-use-table.js';
+import type { ContentRoots } from '../postgres/content-roots.js';
+import type { DigestUseTable } from '../postgres/digest-use-table.js';
 import type { CachedTags } from '../tags/cached-tags.js';
 
 /** A cached tag, or content that is used by digest, with the clocks that decide how long it is kept. */
@@ -35,7 +35,7 @@ type Position =
 /** The view that garbage collection has of this cache. */
 export class ExpirableTagsView {
   constructor(
-    private readonly knex: Knex,
+    private readonly roots: ContentRoots,
     private readonly tagTable: CachedTagTable,
     private readonly digestTable: DigestUseTable,
     private readonly tags: CachedTags,
@@ -80,7 +80,7 @@ export class ExpirableTagsView {
         ? []
         : [{ repository: { ...repository, upstream: repository.upstream }, digest, index }],
     );
-    const needed = await manifestsNeeded(this.knex, proxied);
+    const needed = await this.roots.pointTo(proxied);
     const result = links.map(() => false);
     proxied.forEach(({ index }, at) => {
       result[index] = needed[at] ?? true;

@@ -76,25 +76,6 @@ export class DigestUseTable {
   }
 }
 
-/** Which of some manifests a cached tag or a digest use points to, in the order they were asked for. */
-export async function manifestsNeeded(
-  knex: Knex,
-  manifests: readonly { readonly repository: ProxiedRepository; readonly digest: Digest }[],
-): Promise<readonly boolean[]> {
-  const rows = manifests.map(({ repository, digest }, index) => ({ ...columns(repository, digest), index }));
-  const { rows: needed } = await knex.raw<{ rows: { index: number }[] }>(
-    `select w.index from jsonb_to_recordset(?::jsonb)
-       as w(organization text, upstream text, repository text, digest text, index int)
-     where exists (select 1 from cached_tag t where t.organization = w.organization and t.upstream = w.upstream
-                     and t.repository = w.repository and t.digest = w.digest)
-        or exists (select 1 from digest_use d where d.organization = w.organization and d.upstream = w.upstream
-                     and d.repository = w.repository and d.digest = w.digest)`,
-    [JSON.stringify(rows)],
-  );
-  const indexes = new Set(needed.map(({ index }) => index));
-  return manifests.map((_manifest, index) => indexes.has(index));
-}
-
 function columns(repository: ProxiedRepository, digest: Digest) {
   return {
     organization: repository.organization,
