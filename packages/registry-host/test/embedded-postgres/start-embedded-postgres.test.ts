@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { chmod, chown, cp, lstat, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -155,12 +156,15 @@ describe('the embedded Postgres', () => {
     const dataDirectory = join(scratch.path, 'came-round');
     const first = await startStaged(scratch.path, launcher, dataDirectory);
     await first.end();
-    // The process of this test, as the server's own user if that is who runs it.
-    const lines = [process.pid, dataDirectory, 1, 5432, '/nowhere', '', ' 1 1', 'ready   ', ''];
+    // Of the server's own user: of a process that it may not signal Postgres knows by itself that it is another one.
+    const { uid, gid } = await stat(dataDirectory);
+    const stranger = spawn('sleep', ['60'], process.getuid?.() === 0 ? { uid, gid } : {});
+    const lines = [stranger.pid, dataDirectory, 1, 5432, '/nowhere', '', ' 1 1', 'ready   ', ''];
     await writeFile(join(dataDirectory, 'postmaster.pid'), lines.join('\n'));
     const second = await startStaged(scratch.path, launcher, dataDirectory);
     expect(await query(second.started.connection, 'select 1')).toEqual([1]);
     await second.end();
+    stranger.kill();
   });
 
   test('starts in a data directory and with a temporary folder too deep for a socket', async () => {
