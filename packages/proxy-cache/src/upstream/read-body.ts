@@ -10,6 +10,23 @@ export interface BodyLimits {
   readonly signal: AbortSignal;
 }
 
+/** What is read of a body that nobody wants, in bytes and milliseconds, to have its connection for the next request. */
+const MAX_DISCARDED_BYTES = 64 * 1024;
+const MAX_DISCARDING_MS = 1_000;
+
+/** Lets go of a body. A short one is read to its end, because a connection with an unread body cannot be used again. */
+export function discard(body: Readable): void {
+  if (body.destroyed) return;
+  let bytes = 0;
+  const timer = setTimeout(() => body.destroy(), MAX_DISCARDING_MS).unref();
+  body.once('close', () => clearTimeout(timer));
+  body.on('error', () => undefined);
+  body.on('data', (chunk: Buffer) => {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_DISCARDED_BYTES) body.destroy();
+  });
+}
+
 /**
  * Reads a body into memory; destroys it when it is too long, too slow or too late.
  * @throws UpstreamError class protocol, timeout or connect

@@ -1,3 +1,4 @@
+import { discard } from './read-body.js';
 import type { Transport, UpstreamRequest, UpstreamResponse } from './transport.js';
 import { UpstreamError } from './upstream-error.js';
 
@@ -26,7 +27,7 @@ export async function sendFollowing(transport: Transport, request: UpstreamReque
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
     const response = await transport.send(current);
     if (!REDIRECTS.has(response.status)) return { response, origin: current.url.origin };
-    response.body.destroy();
+    discard(response.body);
     current = { ...current, ...nextHop(current, response.header('location')) };
   }
   throw new UpstreamError('protocol', `the upstream redirects more than ${MAX_REDIRECTS} times`);

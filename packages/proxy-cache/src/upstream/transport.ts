@@ -4,6 +4,7 @@ import axios, { AxiosHeaders, type AxiosInstance, type AxiosResponse } from 'axi
 import axiosRetry from 'axios-retry';
 import type { Deadlines } from './deadlines.js';
 import type { GuardedAgents } from './guarded-agent.js';
+import { discard } from './read-body.js';
 import { parseRetryAfter } from './retry-after.js';
 import { isUpstreamError, UpstreamError } from './upstream-error.js';
 
@@ -125,8 +126,7 @@ function headerOf(response: AxiosResponse, name: string): string | undefined {
 
 function drop(response: AxiosResponse | undefined): void {
   const body = response?.data as Readable | undefined;
-  body?.on('error', () => undefined);
-  body?.destroy();
+  if (body !== undefined) discard(body);
 }
 
 function isRepeatable(method: string | undefined): boolean {

@@ -17,7 +17,7 @@ import {
 import type { AuthorizationScope, Authorizations } from './authorization.js';
 import type { Deadlines } from './deadlines.js';
 import { type UpstreamEndpoint, upstreamEndpoint } from './endpoint.js';
-import { readBody } from './read-body.js';
+import { discard, readBody } from './read-body.js';
 import { type FollowedResponse, sendFollowing } from './redirects.js';
 import { parseRetryAfter } from './retry-after.js';
 import type { Transport, UpstreamResponse } from './transport.js';
@@ -84,11 +84,12 @@ export class UpstreamRegistry {
       accept: MANIFEST_ACCEPT,
       signal,
     });
-    response.body.destroy();
     // Registries that do not answer HEAD say so in several ways; GET decides then.
-    if ([400, 405, 501].includes(response.status)) return { digest: undefined };
-    if (response.status !== 200) throw await this.#refusal(response, signal);
-    assertManifestType(response.header('content-type'));
+    const unanswered = [400, 405, 501].includes(response.status);
+    if (response.status !== 200 && !unanswered) throw await this.#refusal(response, signal);
+    discard(response.body);
+    if (unanswered) return { digest: undefined };
+    assertManifestType(response);
     return { digest: parseDigest(response.header('docker-content-digest') ?? '') };
   }
 
@@ -118,8 +119,8 @@ export class UpstreamRegistry {
   /** Size of a blob in bytes, if the upstream says. */
   async headBlob(name: RepositoryName, digest: Digest, signal: AbortSignal): Promise<number | undefined> {
     const { response } = await this.#sendForBlob('HEAD', name, digest, signal);
-    response.body.destroy();
     if (response.status !== 200) throw await this.#refusal(response, signal);
+    discard(response.body);
     return contentLength(response);
   }
 
@@ -153,15 +154,15 @@ export class UpstreamRegistry {
   async ping(signal: AbortSignal): Promise<'open' | 'authorized'> {
     const url = this.#url('');
     const first = await this.transport.send({ url, method: 'GET', headers: {}, signal });
-    first.body.destroy();
+    if (first.status !== 200 && first.status !== 401) throw await this.#refusal(first, signal);
+    discard(first.body);
     if (first.status === 200) return 'open';
-    if (first.status !== 401) throw await this.#refusal(first, signal);
     const scope = { settings: this.settings, origin: this.endpoint.origin, repository: undefined };
     const authorization = await this.authorizations.answer(scope, first.header('www-authenticate'), signal);
     if (authorization === undefined) throw new UpstreamError('denied', 'the upstream wants credentials');
     const second = await this.transport.send({ url, method: 'GET', headers: { authorization }, signal });
-    second.body.destroy();
     if (second.status !== 200) throw await this.#refusal(second, signal);
+    discard(second.body);
     return 'authorized';
   }
 
@@ -184,7 +185,7 @@ export class UpstreamRegistry {
     };
     const first = await this.#sendOnce(request, await this.authorizations.current(scope, request.signal));
     if (first.response.status !== 401 || first.origin !== this.endpoint.origin) return first;
-    first.response.body.destroy();
+    discard(first.response.body);
     const challenge = first.response.header('www-authenticate');
     const authorization = await this.authorizations.answer(scope, challenge, request.signal);
     if (authorization === undefined) {
@@ -218,7 +219,7 @@ export class UpstreamRegistry {
       const unknown = await this.#unknown(response, signal);
       return new UpstreamError('removed', 'the upstream does not know it', { ...facts, unknown });
     }
-    response.body.destroy();
+    discard(response.body);
     if (upstreamStatus === 401 || upstreamStatus === 403) {
       return new UpstreamError('denied', 'the upstream denied access', facts);
     }
@@ -237,9 +238,10 @@ export class UpstreamRegistry {
 }
 
 /** A 200 whose type cannot be a manifest's is no answer of a registry: a captive portal, a login page (F44). */
-function assertManifestType(contentType: string | undefined): void {
-  const type = bareMediaType(contentType);
+function assertManifestType(response: UpstreamResponse): void {
+  const type = bareMediaType(response.header('content-type'));
   if (isManifestMediaType(type) || isGenericMediaType(type) || isSchema1MediaType(type)) return;
+  discard(response.body);
   throw new UpstreamError('protocol', 'the upstream answered with something that is not a manifest');
 }
 
