@@ -104,6 +104,7 @@ export class UpstreamRegistry {
     });
     if (response.status !== 200) throw await this.#refusal(response, signal);
     assertNotEncoded(response);
+    assertManifestType(response);
     const bytes = await readBody(response.body, {
       maxBytes: MAX_MANIFEST_BYTES,
       idleMs: this.deadlines.idleMs,
