@@ -24,6 +24,7 @@ type Known =
 interface Token {
   readonly header: string;
   readonly renewAt: number;
+  readonly expiresAt: number;
 }
 
 /** Token lifetimes, in milliseconds (P17). */
@@ -55,26 +56,37 @@ export class Authorizations {
     if (known === undefined) return undefined;
     if (known.kind === 'basic') return basicHeader(scope);
     const token = this.#tokens.get(tokenKey(scope, known));
-    return token !== undefined && token.renewAt > this.clock.now()
-      ? token.header
-      : (await this.#fetchShared(scope, known, signal)).header;
+    if (token === undefined) return (await this.#fetchShared(scope, known, signal)).header;
+    const now = this.clock.now();
+    if (token.renewAt > now) return token.header;
+    try {
+      return (await this.#fetchShared(scope, known, signal)).header;
+    } catch (error) {
+      // What the token server gave out before it failed is good until it expires (F79).
+      if (token.expiresAt > now && isUpstreamError(error) && error.failureClass === 'auth') return token.header;
+      throw error;
+    }
   }
 
   /**
-   * The `Authorization` value that answers a 401, made anew even if a token was at hand. `undefined` when the challenge
-   * asks for what we do not have.
+   * The `Authorization` value that answers a 401 to a request that carried `refused`: a token made anew, unless somebody
+   * else has had one made since that request was sent. `undefined` when the challenge asks for what we do not have.
    * @throws UpstreamError class `auth` when the token server fails, `denied` when it refuses, `blocked` for its address
    */
   async answer(
     scope: AuthorizationScope,
     challengeHeader: string | undefined,
+    refused: string | undefined,
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const known = choose(parseChallenges(challengeHeader ?? ''), scope);
     if (known === undefined) return undefined;
     this.#known.set(scopeKey(scope), known);
     if (known.kind === 'basic') return basicHeader(scope);
-    this.#tokens.delete(tokenKey(scope, known));
+    const key = tokenKey(scope, known);
+    const token = this.#tokens.get(key);
+    if (token !== undefined && token.header !== refused && token.renewAt > this.clock.now()) return token.header;
+    this.#tokens.delete(key);
     return (await this.#fetchShared(scope, known, signal)).header;
   }
 
@@ -129,7 +141,8 @@ export class Authorizations {
       typeof expiresIn === 'number' && Number.isFinite(expiresIn)
         ? Math.min(Math.max(0, expiresIn * 1000), MAX_LIFETIME_MS)
         : DEFAULT_LIFETIME_MS;
-    return { header: `Bearer ${token}`, renewAt: this.clock.now() + lifetimeMs * RENEW_AT };
+    const now = this.clock.now();
+    return { header: `Bearer ${token}`, renewAt: now + lifetimeMs * RENEW_AT, expiresAt: now + lifetimeMs };
   }
 }
 

@@ -159,7 +159,7 @@ export class UpstreamRegistry {
     discard(first.body);
     if (first.status === 200) return 'open';
     const scope = { settings: this.settings, origin: this.endpoint.origin, repository: undefined };
-    const authorization = await this.authorizations.answer(scope, first.header('www-authenticate'), signal);
+    const authorization = await this.authorizations.answer(scope, first.header('www-authenticate'), undefined, signal);
     if (authorization === undefined) throw new UpstreamError('denied', 'the upstream wants credentials');
     const second = await this.transport.send({ url, method: 'GET', headers: { authorization }, signal });
     if (second.status !== 200) throw await this.#refusal(second, signal);
@@ -184,11 +184,12 @@ export class UpstreamRegistry {
       origin: this.endpoint.origin,
       repository: request.repository,
     };
-    const first = await this.#sendOnce(request, await this.authorizations.current(scope, request.signal));
+    const known = await this.authorizations.current(scope, request.signal);
+    const first = await this.#sendOnce(request, known);
     if (first.response.status !== 401 || first.origin !== this.endpoint.origin) return first;
     discard(first.response.body);
     const challenge = first.response.header('www-authenticate');
-    const authorization = await this.authorizations.answer(scope, challenge, request.signal);
+    const authorization = await this.authorizations.answer(scope, challenge, known, request.signal);
     if (authorization === undefined) {
       throw new UpstreamError('denied', 'the upstream wants credentials', { upstreamStatus: 401 });
     }
