@@ -65,7 +65,8 @@ export async function* idleGuarded(
       timer = setTimeout(expire, limits.idleMs);
     }
   } catch (error) {
-    if (error === late) throw late;
+    // The client of the request watches the signal too, and may be the first to break the body off.
+    if (error === late || limits.signal.aborted) throw late;
     throw new UpstreamError('connect', 'the connection to the upstream broke', {
       cause: new Error(String((error as { code?: unknown } | null)?.code ?? 'UNKNOWN')),
     });
