@@ -57,7 +57,7 @@ export class AxiosTransport implements Transport {
       decompress: false,
       responseType: 'stream',
       transitional: { clarifyTimeoutError: true },
-      validateStatus: (status) => status < 500 && status !== 408 && status !== 429,
+      validateStatus: (status) => !isFailure(status),
     } as Parameters<typeof axios.create>[0]);
     axiosRetry(this.#axios, {
       retries: MAX_ATTEMPTS - 1,
@@ -131,6 +131,11 @@ function drop(response: AxiosResponse | undefined): void {
 
 function isRepeatable(method: string | undefined): boolean {
   return method === undefined || ['get', 'head'].includes(method.toLowerCase());
+}
+
+/** 501 says that a method is not known, which the next attempt does not change; it is for the caller to understand. */
+function isFailure(status: number): boolean {
+  return (status >= 500 && status !== 501) || status === 408 || status === 429;
 }
 
 /** Broken connections and 5xx may pass; a deadline that fired, a refused address and a bad certificate will not. */

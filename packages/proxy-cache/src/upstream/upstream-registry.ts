@@ -225,7 +225,8 @@ export class UpstreamRegistry {
     if (upstreamStatus === 401 || upstreamStatus === 403) {
       return new UpstreamError('denied', 'the upstream denied access', facts);
     }
-    return new UpstreamError('protocol', `the upstream answered ${upstreamStatus}`, facts);
+    const failureClass = upstreamStatus >= 500 ? 'server_error' : 'protocol';
+    return new UpstreamError(failureClass, `the upstream answered ${upstreamStatus}`, facts);
   }
 
   async #unknown(response: UpstreamResponse, signal: AbortSignal): Promise<'repository' | 'content'> {
