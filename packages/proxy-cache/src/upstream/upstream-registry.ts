@@ -167,14 +167,32 @@ export class UpstreamRegistry {
     return 'authorized';
   }
 
-  #sendForBlob(
+  /**
+   * Content servers are reached by signed addresses, whose signatures expire (F74): one that denies is asked once more, by
+   * a new address. If it denies again it is out of order, because the registry itself has let us in.
+   */
+  async #sendForBlob(
     method: 'GET' | 'HEAD',
     name: RepositoryName,
     digest: Digest,
     signal: AbortSignal,
   ): Promise<FollowedResponse> {
     const repository = this.endpoint.repositoryPath(name);
-    return this.#send({ method, repository, path: `${repository}/blobs/${digest}`, signal });
+    const request = { method, repository, path: `${repository}/blobs/${digest}`, signal };
+    const first = await this.#send(request);
+    if (!this.#isDeniedElsewhere(first)) return first;
+    discard(first.response.body);
+    const second = await this.#send(request);
+    if (!this.#isDeniedElsewhere(second)) return second;
+    discard(second.response.body);
+    const { status } = second.response;
+    throw new UpstreamError('server_error', `the content server of the upstream answered ${status}`, {
+      upstreamStatus: status,
+    });
+  }
+
+  #isDeniedElsewhere({ response, origin }: FollowedResponse): boolean {
+    return origin !== this.endpoint.origin && (response.status === 401 || response.status === 403);
   }
 
   /** Sends with what authorization there is, and once more after answering a challenge; a second 401 is a refusal. */
