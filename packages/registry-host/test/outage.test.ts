@@ -238,7 +238,8 @@ describeWith(...needs)('an outage of a foreign upstream', () => {
 
     await pullsWhole(asking);
     expect(asked).toContain(asking);
-    expect((await manifest(asking)).headers['warning']).toContain('(dns)');
+    // Where a name server is configured that cannot be reached, the system may take longer to give up than we do.
+    expect((await manifest(asking)).headers['warning']).toMatch(/\((dns|timeout)\)/);
 
     asked.length = 0;
     await pullsWhole(quiet);
@@ -246,7 +247,7 @@ describeWith(...needs)('an outage of a foreign upstream', () => {
 
     await pullFails(never);
     const [error] = JSON.parse((await manifest(never)).bytes.toString()).errors;
-    expect(error).toMatchObject({ code: 'UNAVAILABLE', detail: { reason: 'dns' } });
+    expect(error).toMatchObject({ code: 'UNAVAILABLE', detail: { reason: expect.stringMatching(/^(dns|timeout)$/) } });
     expect(proxy.acceptedConnections).toBe(accepted);
   });
 

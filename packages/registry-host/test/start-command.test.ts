@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { rawGet } from '@breakwater/test-kit';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
@@ -24,8 +25,18 @@ afterEach(async () => {
     }
   }
   children = [];
+  await postgresIsGone();
   await rm(directory, { recursive: true, force: true });
 });
+
+/** A killed registry's Postgres ends by itself, a moment later. */
+async function postgresIsGone(): Promise<void> {
+  for (let tries = 0; tries < 500; tries += 1) {
+    const running = await stat(join(directory, 'postgres', 'postmaster.pid')).catch(() => undefined);
+    if (running === undefined) return;
+    await sleep(20);
+  }
+}
 
 interface Started {
   readonly child: ChildProcess;
@@ -50,12 +61,15 @@ function run(env: Readonly<Record<string, string>>): { child: ChildProcess; outp
 
 async function start(env: Readonly<Record<string, string>> = {}): Promise<Started> {
   const { child, output } = run(env);
-  for (;;) {
-    const url = /^Breakwater is ready at (\S+)$/m.exec(output())?.[1];
-    if (url !== undefined && output().includes('library/alpine')) return { child, url, output };
-    if (child.exitCode !== null) throw new Error(`it ended: ${output()}`);
-    await Promise.race([once(child.stdout as NodeJS.ReadableStream, 'data'), once(child, 'exit')]);
-  }
+  const url = await new Promise<string>((resolve, reject) => {
+    const look = () => {
+      const found = /^Breakwater is ready at (\S+)$/m.exec(output())?.[1];
+      if (found !== undefined && output().includes('library/alpine')) resolve(found);
+    };
+    child.stdout?.on('data', look);
+    child.once('exit', () => reject(new Error(`it ended: ${output()}`)));
+  });
+  return { child, url, output };
 }
 
 async function fails(env: Readonly<Record<string, string>>): Promise<string> {

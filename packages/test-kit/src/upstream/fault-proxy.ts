@@ -98,8 +98,10 @@ function askTarget(
       agent: false,
     });
     outgoing.on('error', reject);
-    // When the client gives up, so does the proxy.
-    message.socket.once('close', () => outgoing.destroy());
+    // When the client gives up, so does the proxy. The connection outlives the request, the listener must not.
+    const giveUp = () => outgoing.destroy();
+    message.socket.once('close', giveUp);
+    outgoing.once('close', () => message.socket.removeListener('close', giveUp));
     outgoing.once('response', (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
