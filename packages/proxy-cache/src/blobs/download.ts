@@ -43,7 +43,8 @@ export class Download {
 
   private constructor(private readonly options: DownloadOptions) {
     this.#verifier = new DigestVerifier(options.digest);
-    this.#size = options.expectedSize;
+    // An announced nothing has no last byte to withhold: it counts once it is verified, or a client would have it whole.
+    this.#size = options.expectedSize === 0 ? undefined : options.expectedSize;
   }
 
   /** Creates the file; `run` fills it. */
