@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
 import {
   type BlobStore,
-  type Clock,
   type Digest,
   type Logger,
   type OpenBlob,
@@ -16,7 +15,7 @@ import { contentKey } from '../manifests/hot-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
 import type { Deadlines } from '../upstream/deadlines.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
-import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
+import { isUpstreamError } from '../upstream/upstream-error.js';
 import { Download } from './download.js';
 import type { Spool } from './spool.js';
 
@@ -27,7 +26,6 @@ export interface PullThroughBlobsParts {
   readonly health: UpstreamHealth;
   readonly upstreams: UpstreamClient;
   readonly deadlines: Deadlines;
-  readonly clock: Clock;
   readonly emit: Emit;
   readonly logger: Logger;
 }
@@ -73,6 +71,7 @@ export class PullThroughBlobs {
       await stored.close();
       return { size: stored.size, headers: hitHeaders() };
     }
+    await this.parts.health.assertMayAsk(settings);
     const signal = AbortSignal.timeout(this.parts.deadlines.clientBudgetMs);
     const size = await this.#asked(settings, repository, digest, () =>
       this.parts.upstreams.registry(settings).headBlob(repository.name, digest, signal),
@@ -104,15 +103,8 @@ export class PullThroughBlobs {
     digest: Digest,
     done: () => void,
   ): Promise<Download> {
-    const { deadlines, health, clock, upstreams } = this.parts;
-    const { retryAfterUntil = 0 } = await health.facts(health.scopeOf(settings));
-    const waitMs = retryAfterUntil - clock.now();
-    if (waitMs > 0) {
-      throw new UpstreamError('rate_limited', 'the upstream asked us to wait', {
-        upstreamStatus: 429,
-        retryAfterMs: waitMs,
-      });
-    }
+    const { deadlines, health, upstreams } = this.parts;
+    await health.assertMayAsk(settings);
     const deadline = new Deadline(this.#closing.signal, deadlines.clientBudgetMs);
     try {
       const { body, size } = await this.#asked(settings, repository, digest, () =>

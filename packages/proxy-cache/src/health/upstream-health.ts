@@ -4,7 +4,7 @@ import type { HealthFacts } from '../decision/decide-pull.js';
 import type { Emit } from '../events.js';
 import type { HealthKey, UpstreamHealthTable } from '../postgres/upstream-health-table.js';
 import { upstreamEndpoint } from '../upstream/endpoint.js';
-import type { UpstreamError } from '../upstream/upstream-error.js';
+import { UpstreamError } from '../upstream/upstream-error.js';
 import { afterFailure, afterSuccess, type FailedCheck, type HealthRecord, UNKNOWN_HEALTH } from './health-record.js';
 
 /** Whose health: the origin that an organization's registry is at, and the credential it is asked with. */
@@ -67,6 +67,16 @@ export class UpstreamHealth {
   async facts(scope: HealthScope): Promise<HealthFacts> {
     await this.#refresh(scope.origin);
     return this.peek(scope);
+  }
+
+  /**
+   * Whether a request that nothing can take the place of may be sent: not while a Retry-After is in force (design 4).
+   * @throws UpstreamError class `rate_limited`
+   */
+  async assertMayAsk(settings: ProxyCacheSettings): Promise<void> {
+    const { retryAfterUntil = 0 } = await this.facts(this.scopeOf(settings));
+    const leftMs = retryAfterUntil - this.clock.now();
+    if (leftMs > 0) throw rateLimited(leftMs);
   }
 
   /** The record of an origin itself. */
@@ -195,6 +205,12 @@ export class UpstreamHealth {
       remembered.records.set(key.credential, record);
     }
   }
+}
+
+/** What a pull fails with while the `Retry-After` of a 429 is in force, `leftMs` milliseconds more. */
+export function rateLimited(leftMs: number): UpstreamError {
+  const facts = { upstreamStatus: 429, retryAfterMs: leftMs };
+  return new UpstreamError('rate_limited', 'the upstream asked us to wait', facts);
 }
 
 function healthScope(settings: ProxyCacheSettings): HealthScope {

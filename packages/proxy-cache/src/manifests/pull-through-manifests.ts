@@ -11,7 +11,7 @@ import { decideAnswer } from '../decision/decide-answer.js';
 import { decidePull, type PullDecision } from '../decision/decide-pull.js';
 import { ageMs, effectiveCheckIntervalS } from '../decision/freshness.js';
 import type { Emit } from '../events.js';
-import type { UpstreamHealth } from '../health/upstream-health.js';
+import { rateLimited, type UpstreamHealth } from '../health/upstream-health.js';
 import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { CachedTag } from '../tags/cached-tag.js';
 import type { CachedTags } from '../tags/cached-tags.js';
@@ -197,7 +197,7 @@ export class PullThroughManifests {
     repository: ProxiedRepository,
     digest: Digest,
   ): Promise<PulledManifest> {
-    const { manifests, digestUses, health, clock } = this.parts;
+    const { manifests, digestUses } = this.parts;
     const reference: Reference = { kind: 'digest', digest };
     const stored = await manifests.get(repository, digest);
     if (stored !== undefined) {
@@ -205,9 +205,6 @@ export class PullThroughManifests {
       this.#tellPull(repository, reference, 'hit');
       return { manifest: stored, headers: hitHeaders() };
     }
-    const { retryAfterUntil = 0 } = await health.facts(health.scopeOf(settings));
-    const waitMs = retryAfterUntil - clock.now();
-    if (waitMs > 0) throw rateLimited(waitMs);
     const manifest = await this.#fetchShared(settings, repository, digest);
     digestUses.note(repository, digest);
     this.#tellPull(repository, reference, 'miss');
@@ -227,6 +224,7 @@ export class PullThroughManifests {
     const { upstreams, health, deadlines, manifests, emit } = this.parts;
     const reference: Reference = { kind: 'digest', digest };
     const content = { organization: repository.organization, repository: repository.name, reference: digest };
+    await health.assertMayAsk(settings);
     emit('upstream-request', { ...content, purpose: 'manifest' });
     try {
       const signal = AbortSignal.timeout(deadlines.clientBudgetMs);
@@ -268,10 +266,6 @@ function withinBudget<T>(promise: Promise<T>, budgetMs: number): Promise<T | typ
     const timer = setTimeout(() => resolve(OVERDUE), budgetMs);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-}
-
-function rateLimited(retryAfterMs: number): UpstreamError {
-  return new UpstreamError('rate_limited', 'the upstream asked us to wait', { upstreamStatus: 429, retryAfterMs });
 }
 
 function tagReference({ key }: TagPull): Reference {

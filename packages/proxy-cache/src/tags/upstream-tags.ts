@@ -24,6 +24,7 @@ export class UpstreamTags {
     const page = parseTagPage(query);
     const { limit } = page;
     if (limit === 0) return { tags: [], next: undefined, limit };
+    await this.health.assertMayAsk(settings);
     const signal = AbortSignal.timeout(this.deadlines.clientBudgetMs);
     const content = { organization: repository.organization, repository: repository.name, reference: '' };
     this.emit('upstream-request', { ...content, purpose: 'tags' });
