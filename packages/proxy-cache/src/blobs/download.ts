@@ -92,8 +92,9 @@ export class Download {
     return this.#size;
   }
 
-  /** Opens the blob for one more reader. */
-  async reader(): Promise<OpenBlob> {
+  /** Opens the blob for one more reader; `undefined` when the last one has released it already. */
+  async reader(): Promise<OpenBlob | undefined> {
+    if (this.#users === 0) return undefined;
     this.#users += 1;
     let closed = false;
     const release = async () => {

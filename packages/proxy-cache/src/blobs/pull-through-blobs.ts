@@ -38,7 +38,7 @@ export interface PulledBlob {
 
 /** Pulls of blobs: from the host's store, else streamed from the upstream while they are stored. */
 export class PullThroughBlobs {
-  readonly #downloads = new Map<string, Promise<Download>>();
+  readonly #downloads = new Map<string, Promise<Download | undefined>>();
   readonly #running = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
@@ -49,15 +49,19 @@ export class PullThroughBlobs {
    * @throws RegistryError for failures of our own store
    */
   async pull(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<PulledBlob> {
-    const stored = await this.parts.local.open(repository, digest);
-    if (stored !== undefined) {
-      this.#tellPull(repository, digest, 'hit');
-      return { blob: stored, headers: hitHeaders() };
+    for (;;) {
+      const stored = await this.parts.local.open(repository, digest);
+      if (stored !== undefined) {
+        this.#tellPull(repository, digest, 'hit');
+        return { blob: stored, headers: hitHeaders() };
+      }
+      const download = await this.#join(settings, repository, digest);
+      const blob = await download?.reader();
+      // A download that ended between the look into the store and now has left the blob there, or made room for another.
+      if (blob === undefined) continue;
+      this.#tellPull(repository, digest, 'miss');
+      return { blob, headers: forwardedHeaders('uri-miss', true) };
     }
-    const download = await this.#join(settings, repository, digest);
-    const blob = await download.reader();
-    this.#tellPull(repository, digest, 'miss');
-    return { blob, headers: forwardedHeaders('uri-miss', true) };
   }
 
   /** Size of a blob in bytes, without fetching it. `undefined` when the upstream does not say. */
@@ -66,11 +70,8 @@ export class PullThroughBlobs {
     repository: ProxiedRepository,
     digest: Digest,
   ): Promise<{ readonly size: number; readonly headers: ExtraHeaders } | undefined> {
-    const stored = await this.parts.local.open(repository, digest);
-    if (stored !== undefined) {
-      await stored.close();
-      return { size: stored.size, headers: hitHeaders() };
-    }
+    const stored = await this.#storedSize(repository, digest);
+    if (stored !== undefined) return { size: stored, headers: hitHeaders() };
     await this.parts.health.assertMayAsk(settings);
     const signal = AbortSignal.timeout(this.parts.deadlines.clientBudgetMs);
     const size = await this.#asked(settings, repository, digest, () =>
@@ -86,15 +87,25 @@ export class PullThroughBlobs {
     await Promise.allSettled([...this.#running]);
   }
 
-  /** One download per digest and repository: content is readable only where its own upstream gave it (S26). */
-  #join(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<Download> {
+  /**
+   * One download per digest and repository: content is readable only where its own upstream gave it (S26). `undefined`
+   * when another one has stored the blob meanwhile.
+   */
+  #join(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<Download | undefined> {
     const key = contentKey(repository, digest);
     const joined = this.#downloads.get(key);
     if (joined !== undefined) return joined;
-    const starting = this.#start(settings, repository, digest, () => this.#downloads.delete(key));
+    const done = () => this.#downloads.delete(key);
+    const starting = this.#start(settings, repository, digest, done);
     this.#downloads.set(key, starting);
-    starting.catch(() => this.#downloads.delete(key));
+    starting.then((download) => download ?? done(), done);
     return starting;
+  }
+
+  async #storedSize(repository: ProxiedRepository, digest: Digest): Promise<number | undefined> {
+    const stored = await this.parts.local.open(repository, digest);
+    await stored?.close();
+    return stored?.size;
   }
 
   async #start(
@@ -102,9 +113,10 @@ export class PullThroughBlobs {
     repository: ProxiedRepository,
     digest: Digest,
     done: () => void,
-  ): Promise<Download> {
+  ): Promise<Download | undefined> {
     const { deadlines, health, upstreams } = this.parts;
     await health.assertMayAsk(settings);
+    if ((await this.#storedSize(repository, digest)) !== undefined) return undefined;
     const deadline = new Deadline(this.#closing.signal, deadlines.clientBudgetMs);
     try {
       const { body, size } = await this.#asked(settings, repository, digest, () =>
@@ -115,9 +127,8 @@ export class PullThroughBlobs {
         body.destroy();
         throw storageFailure(error);
       });
-      const running = this.#finish(download, repository, digest, () => download.run(body)).finally(() => {
+      const running = this.#finish(download, repository, digest, () => download.run(body), done).finally(() => {
         deadline.clear();
-        done();
         this.#running.delete(running);
       });
       this.#running.add(running);
@@ -139,6 +150,7 @@ export class PullThroughBlobs {
     repository: ProxiedRepository,
     digest: Digest,
     run: () => Promise<void>,
+    done: () => void,
   ): Promise<void> {
     const { local, emit, logger } = this.parts;
     const content = { organization: repository.organization, repository: repository.name, reference: digest };
@@ -149,6 +161,7 @@ export class PullThroughBlobs {
       if (isUpstreamError(error) && error.failureClass === 'integrity') emit('integrity-failure', content);
       logger.warn({ err: error, ...content }, 'a blob could not be fetched and stored; the next pull starts anew');
     } finally {
+      done();
       await rm(download.file, { force: true }).catch(() => undefined);
       await download.release().catch(() => undefined);
     }
