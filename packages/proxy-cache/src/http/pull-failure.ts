@@ -15,6 +15,8 @@ export interface FailedPull {
 /** `Retry-After` that clients are sent, in seconds (P14): podman obeys up to 60. */
 const MIN_RETRY_AFTER_S = 5;
 const MAX_RETRY_AFTER_S = 60;
+/** A rate limit that does not say for how long is given a minute (F36); an outage is worth another try soon, at random. */
+const UNTOLD_LIMIT_MS = 60_000;
 
 /**
  * The client's answer for a failure of the upstream (design 6.3): an outage is 503 or 504, a rate limit 429, and only what
@@ -42,11 +44,12 @@ export function pullFailure(error: UpstreamError, pull: FailedPull): RegistryErr
           cause: error,
         });
   }
-  const headers = { 'retry-after': String(retryAfterS(error.retryAfterMs)) };
   if (failureClass === 'rate_limited') {
+    const headers = retryAfter(error.retryAfterMs ?? UNTOLD_LIMIT_MS);
     const message = `the rate limit of ${pull.upstreamName} is reached`;
     return new RegistryError('TOOMANYREQUESTS', message, { detail, headers, reasonPhrase: phrase, cause: error });
   }
+  const headers = retryAfter(error.retryAfterMs ?? MIN_RETRY_AFTER_S * 1000 + Math.random() * 10_000);
   const message = `${pull.upstreamName} cannot be asked (${failureClass}) and nothing that may be served is cached`;
   return new RegistryError('UNAVAILABLE', message, { status, detail, headers, reasonPhrase: phrase, cause: error });
 }
@@ -56,8 +59,6 @@ function unknownCode(error: UpstreamError, { kind }: FailedPull): 'NAME_UNKNOWN'
   return kind === 'tags' || error.unknown === 'repository' ? 'NAME_UNKNOWN' : 'MANIFEST_UNKNOWN';
 }
 
-/** A limit without `Retry-After` is given a minute (F36); an outage is worth another try soon, at random moments. */
-function retryAfterS(askedMs: number | undefined): number {
-  const seconds = askedMs === undefined ? MIN_RETRY_AFTER_S + Math.random() * 10 : askedMs / 1000;
-  return Math.ceil(Math.min(MAX_RETRY_AFTER_S, Math.max(MIN_RETRY_AFTER_S, seconds)));
+function retryAfter(ms: number): Record<'retry-after', string> {
+  return { 'retry-after': String(Math.ceil(Math.min(MAX_RETRY_AFTER_S, Math.max(MIN_RETRY_AFTER_S, ms / 1000)))) };
 }
