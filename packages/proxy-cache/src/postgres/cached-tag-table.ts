@@ -34,7 +34,7 @@ export class CachedTagTable {
   async confirm(key: TagKey, digest: Digest, at: number): Promise<boolean> {
     const updated = await this.knex('cached_tag')
       .where({ ...columns(key), digest })
-      .update({ confirmed_at: this.knex.raw('greatest(confirmed_at, ?::timestamptz)', [new Date(at)]) });
+      .update({ confirmed_at: later(this.knex, new Date(at)) });
     return updated > 0;
   }
 
@@ -47,7 +47,8 @@ export class CachedTagTable {
       const [row] = await transaction<CachedTagRow>('cached_tag')
         .insert({ ...columns(key), origin, digest, confirmed_at: time, last_used_at: time, pinned: false } as never)
         .onConflict(['organization', 'upstream', 'repository', 'tag'])
-        .merge({ origin, digest, confirmed_at: time } as never)
+        // The row may have been confirmed later than this answer was asked for (I4).
+        .merge({ origin, digest, confirmed_at: later(transaction, time) } as never)
         .returning('*');
       if (before !== undefined && before.digest !== digest) await bumpChangeNumber(transaction);
       return toCachedTag(row as CachedTagRow);
@@ -119,6 +120,11 @@ export class CachedTagTable {
     const row = await this.knex('cached_tag_change').where({ id: 1 }).first<{ number: string }>('number');
     return String(row?.number);
   }
+}
+
+/** `confirmed_at` moves forward only (I4). */
+function later(knex: Knex, time: Date): Knex.Raw {
+  return knex.raw('greatest(cached_tag.confirmed_at, ?::timestamptz)', [time]);
 }
 
 async function bumpChangeNumber(transaction: Knex.Transaction): Promise<void> {
