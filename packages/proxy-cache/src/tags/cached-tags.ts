@@ -95,10 +95,13 @@ export class CachedTags {
     }
   }
 
-  /** Forgets what is in memory when a tag was moved or removed since the last time; resolves to whether one was. */
+  /**
+   * Forgets what is in memory when a tag was moved or removed since the last time; resolves to whether one was. The first
+   * time nobody knows, so that what was read before it is forgotten too.
+   */
   async followChanges(): Promise<boolean> {
     const number = await this.table.changeNumber();
-    const changed = this.#changeNumber !== undefined && this.#changeNumber !== number;
+    const changed = this.#changeNumber !== number;
     if (changed) this.#hot.clear();
     this.#changeNumber = number;
     return changed;
