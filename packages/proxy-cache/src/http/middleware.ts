@@ -46,12 +46,11 @@ export function proxyCacheMiddleware(parts: MiddlewareParts): Middleware {
   return (request, response, next) => {
     const route = parseRegistryRoute(originalTarget(request));
     if (route === undefined || !('organization' in route)) return next();
-    handle(parts, request, response, route).then(
-      (answered) => {
+    handle(parts, request, response, route)
+      .then((answered) => {
         if (!answered) next();
-      },
-      (error: unknown) => answerError(request, response, error, parts.logger),
-    );
+      })
+      .catch((error: unknown) => answerError(request, response, error, parts.logger));
   };
 }
 
