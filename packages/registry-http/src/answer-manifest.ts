@@ -6,6 +6,12 @@ import { tellServed } from './served.js';
 export type ExtraHeaders = Readonly<Record<string, string>>;
 
 /**
+ * Up to this size, head and body go to the kernel as one text, in one write from a buffer on the stack of node (16 KiB),
+ * which costs less than a vector of a text and a buffer (benchmarks).
+ */
+const LARGEST_TEXT_BYTES = 12 * 1024;
+
+/**
  * Answers HEAD or GET of a manifest with the stored bytes and exactly the media type they came with (distribution-spec,
  * "Pulling manifests"). `If-None-Match` with the manifest's ETag gets a 304.
  */
@@ -32,14 +38,22 @@ function writeManifest(
 ): void {
   const etag = `"${manifest.digest}"`;
   const unchanged = request.headers['if-none-match'] === etag;
-  response.writeHead(unchanged ? 304 : 200, {
+  const headers: Record<string, string | number> = {
     'content-type': manifest.mediaType,
     'content-length': manifest.bytes.byteLength,
     'docker-content-digest': manifest.digest,
     etag,
     'docker-distribution-api-version': 'registry/2.0',
     'x-content-type-options': 'nosniff',
-    ...extra,
-  });
-  response.end(request.method === 'HEAD' || unchanged ? undefined : manifest.bytes);
+  };
+  for (const name in extra) headers[name] = extra[name] ?? '';
+  response.writeHead(unchanged ? 304 : 200, headers);
+  if (request.method === 'HEAD' || unchanged) response.end();
+  else if (manifest.bytes.byteLength > LARGEST_TEXT_BYTES) response.end(manifest.bytes);
+  else response.end(latin1(manifest.bytes), 'latin1');
+}
+
+/** Each byte as the character of that number, so that written as latin1 it is the same byte again. */
+function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
 }

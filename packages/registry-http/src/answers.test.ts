@@ -95,6 +95,20 @@ function serveBlob(blob: OpenBlob, digest: Digest = blobDigest): void {
 }
 
 describe('manifests', () => {
+  test.each([1, 12 * 1024, 12 * 1024 + 1, 300_000])(
+    'of %i bytes, of whatever value, go out as they are',
+    async (size) => {
+      const bytes = Buffer.from(Array.from({ length: size }, (_, at) => 255 - (at % 256)));
+      // A view into a larger buffer, as the database's driver hands them out.
+      const view = Buffer.concat([Buffer.from('before'), bytes, Buffer.from('after')]).subarray(6, 6 + size);
+      handler = (request, response) =>
+        Promise.resolve(answerManifest(request, response, repository, { ...manifest, bytes: view }, { age: '3' }));
+      const answer = await get();
+      expect(answer.bytes.equals(bytes)).toBe(true);
+      expect(answer.headers['content-length']).toBe(String(size));
+    },
+  );
+
   beforeEach(() => {
     handler = (request, response) =>
       Promise.resolve(answerManifest(request, response, repository, manifest, { age: '3' }));

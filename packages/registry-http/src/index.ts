@@ -6,4 +6,5 @@ export { type ApiErrorFacts, answerJson, apiErrorBody } from './api-answer.js';
 export { type ByteRange, parseRange } from './range.js';
 export { requestId } from './request-id.js';
 export { parseRegistryRoute, type RegistryRoute, type RepositoryRoute } from './route.js';
+export { RouteMemory } from './route-memory.js';
 export { observeServed, type Served, type ServedObserver } from './served.js';

@@ -11,8 +11,8 @@ import {
   answerError,
   answerManifest,
   answerTags,
-  parseRegistryRoute,
   type RegistryRoute,
+  RouteMemory,
 } from '@breakwater/registry-http';
 import type { PullThroughBlobs } from '../blobs/pull-through-blobs.js';
 import type { Emit } from '../events.js';
@@ -43,8 +43,9 @@ type ProxiedRoute = Extract<RegistryRoute, { readonly organization: unknown }>;
 
 /** Answers whatever is asked of proxy organizations, and leaves all else to `next`. */
 export function proxyCacheMiddleware(parts: MiddlewareParts): Middleware {
+  const routes = new RouteMemory();
   return (request, response, next) => {
-    const route = parseRegistryRoute(originalTarget(request));
+    const route = routes.parse(originalTarget(request));
     if (route === undefined || !('organization' in route)) return next();
     handle(parts, request, response, route)
       .then((answered) => {
@@ -80,7 +81,9 @@ async function handle(
   }
   const repository = { organization: route.organization, name: route.repository, upstream: settings.upstream };
   try {
-    await answer(parts, request, response, route, settings, repository);
+    const hot = route.kind === 'manifest' ? parts.manifests.pullHot(settings, repository, route.reference) : undefined;
+    if (hot === undefined) await answer(parts, request, response, route, settings, repository);
+    else await answerManifest(request, response, repository, hot.manifest, hot.headers);
   } catch (error) {
     if (!isUpstreamError(error) || response.headersSent) throw error;
     throw await passOn(parts, route, settings, repository, error);
@@ -106,10 +109,7 @@ async function answer(
 ): Promise<void> {
   switch (route.kind) {
     case 'manifest': {
-      const { reference } = route;
-      const pulled =
-        parts.manifests.pullHot(settings, repository, reference) ??
-        (await parts.manifests.pull(settings, repository, reference));
+      const pulled = await parts.manifests.pull(settings, repository, route.reference);
       await answerManifest(request, response, repository, pulled.manifest, pulled.headers);
       return;
     }

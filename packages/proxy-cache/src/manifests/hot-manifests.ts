@@ -19,16 +19,17 @@ export class HotManifests {
 
   constructor(private readonly local: ManifestStore) {}
 
-  /** What is in memory. */
-  hot(repository: Repository, digest: Digest): StoredManifest | undefined {
-    return this.#hot.get(contentKey(repository, digest));
+  /** What is in memory under a `contentKey`. */
+  hot(key: string): StoredManifest | undefined {
+    return this.#hot.get(key);
   }
 
   async get(repository: Repository, digest: Digest): Promise<StoredManifest | undefined> {
-    const hot = this.hot(repository, digest);
+    const key = contentKey(repository, digest);
+    const hot = this.hot(key);
     if (hot !== undefined) return hot;
     const stored = await this.local.get(repository, digest);
-    if (stored !== undefined) this.#hot.set(contentKey(repository, digest), stored);
+    if (stored !== undefined) this.#hot.set(key, stored);
     return stored;
   }
 

@@ -14,7 +14,7 @@ import type { Emit } from '../events.js';
 import { rateLimited, type UpstreamHealth } from '../health/upstream-health.js';
 import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { CachedTag } from '../tags/cached-tag.js';
-import type { CachedTags } from '../tags/cached-tags.js';
+import { type CachedTags, tagKeyText } from '../tags/cached-tags.js';
 import type { DigestUses } from '../tags/digest-uses.js';
 import type { Deadlines } from '../upstream/deadlines.js';
 import { upstreamEndpoint } from '../upstream/endpoint.js';
@@ -71,33 +71,39 @@ export class PullThroughManifests {
     repository: ProxiedRepository,
     reference: Reference,
   ): PulledManifest | undefined {
-    const { manifests, tags, digestUses } = this.parts;
+    const { manifests, tags, digestUses, clock } = this.parts;
+    // The text of a key is made once: to join and hash it costs more than the look-ups do.
     if (reference.kind === 'digest') {
-      const manifest = manifests.hot(repository, reference.digest);
+      const text = contentKey(repository, reference.digest);
+      const manifest = manifests.hot(text);
       if (manifest === undefined) return undefined;
-      digestUses.note(repository, reference.digest);
+      digestUses.note(repository, reference.digest, text);
       this.#tellPull(repository, reference, 'hit');
       return { manifest, headers: hitHeaders() };
     }
     const key = { repository, tag: reference.tag };
-    const entry = tags.hot(key);
+    const text = tagKeyText(key);
+    const entry = tags.hot(text);
     if (entry === undefined) return undefined;
-    const decision = this.#decide(settings, entry);
-    const manifest = decision.kind === 'serve' ? manifests.hot(repository, entry.digest) : undefined;
+    const now = clock.now();
+    const decision = this.#decide(settings, entry, now);
+    const manifest = decision.kind === 'serve' ? manifests.hot(contentKey(repository, entry.digest)) : undefined;
     if (decision.kind !== 'serve' || manifest === undefined) return undefined;
-    return this.#serveFresh({ settings, key }, entry, manifest, decision.checkAhead);
+    tags.noteUse(key, text);
+    return this.#serveFresh({ settings, key }, entry, manifest, decision.checkAhead, now);
   }
 
   async #pullTag(settings: ProxyCacheSettings, repository: ProxiedRepository, tag: Tag): Promise<PulledManifest> {
     const { tags, health } = this.parts;
     const pull: TagPull = { settings, key: { repository, tag } };
     const [entry] = await Promise.all([tags.load(pull.key), health.facts(health.scopeOf(settings))]);
-    const decision = this.#decide(settings, entry);
+    const now = this.parts.clock.now();
+    const decision = this.#decide(settings, entry, now);
     tags.noteUse(pull.key);
     switch (decision.kind) {
       case 'serve':
         if (entry === undefined) break;
-        return this.#serveFresh(pull, entry, await this.#stored(pull, entry), decision.checkAhead);
+        return this.#serveFresh(pull, entry, await this.#stored(pull, entry), decision.checkAhead, now);
       case 'shield':
         if (entry === undefined) break;
         return this.#serveShielded(pull, entry, { why: 'outage', failureClass: decision.failureClass });
@@ -167,12 +173,16 @@ export class PullThroughManifests {
     });
   }
 
-  #serveFresh(pull: TagPull, entry: CachedTag, manifest: StoredManifest, checkAhead: boolean): PulledManifest {
-    const { tags, checks, clock } = this.parts;
-    if (checkAhead) checks.start(pull.key, pull.settings, entry);
-    tags.noteUse(pull.key);
+  #serveFresh(
+    pull: TagPull,
+    entry: CachedTag,
+    manifest: StoredManifest,
+    checkAhead: boolean,
+    now: number,
+  ): PulledManifest {
+    if (checkAhead) this.parts.checks.start(pull.key, pull.settings, entry);
     this.#tellPull(pull.key.repository, tagReference(pull), 'hit');
-    const age = ageMs(entry, clock.now());
+    const age = ageMs(entry, now);
     return { manifest, headers: hitHeaders(age, effectiveCheckIntervalS(pull.settings) * 1000 - age) };
   }
 
@@ -241,9 +251,9 @@ export class PullThroughManifests {
     }
   }
 
-  #decide(settings: ProxyCacheSettings, entry: CachedTag | undefined): PullDecision {
-    const { health, clock } = this.parts;
-    return decidePull(entry, settings, health.peek(health.scopeOf(settings)), clock.now());
+  #decide(settings: ProxyCacheSettings, entry: CachedTag | undefined, now: number): PullDecision {
+    const { health } = this.parts;
+    return decidePull(entry, settings, health.peek(health.scopeOf(settings)), now);
   }
 
   #tellPull(

@@ -32,9 +32,9 @@ export class CachedTags {
     private readonly logger: Logger,
   ) {}
 
-  /** What this process holds in memory. */
-  hot(key: TagKey): CachedTag | undefined {
-    return this.#hot.get(tagKeyText(key))?.entry;
+  /** What this process holds in memory under a `tagKeyText`. */
+  hot(text: string): CachedTag | undefined {
+    return this.#hot.get(text)?.entry;
   }
 
   /** The row; without Postgres, what is in memory, and when that is nothing, the failure. */
@@ -44,7 +44,7 @@ export class CachedTags {
       this.#remember(key, entry);
       return entry;
     } catch (error) {
-      const hot = this.hot(key);
+      const hot = this.hot(tagKeyText(key));
       if (hot === undefined) throw error;
       this.logger.warn({ err: error }, 'cached tags cannot be read; going on with what is in memory');
       return hot;
@@ -73,9 +73,8 @@ export class CachedTags {
     return entry;
   }
 
-  /** Notes a use in memory; `flush` writes it. */
-  noteUse(key: TagKey): void {
-    const text = tagKeyText(key);
+  /** Notes a use in memory; `flush` writes it. `text` is the key's, for whoever has it already. */
+  noteUse(key: TagKey, text = tagKeyText(key)): void {
     const at = this.clock.now();
     const noted = this.#used.get(text);
     if (noted !== undefined) noted.at = at;

@@ -1,4 +1,5 @@
-import { type Clock, type Digest, repositoryKey } from '@breakwater/registry-core';
+import type { Clock, Digest } from '@breakwater/registry-core';
+import { contentKey } from '../manifests/hot-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
 import type { DigestUseTable } from '../postgres/digest-use-table.js';
 
@@ -20,8 +21,8 @@ export class DigestUses {
     private readonly clock: Clock,
   ) {}
 
-  note(repository: ProxiedRepository, digest: Digest): void {
-    const key = `${repositoryKey(repository)}\n${digest}`;
+  /** `key` is the `contentKey` of both, for whoever has it already. */
+  note(repository: ProxiedRepository, digest: Digest, key = contentKey(repository, digest)): void {
     const noted = this.#noted.get(key);
     if (noted !== undefined) noted.at = this.clock.now();
     else if (this.#noted.size < MAX_NOTED) this.#noted.set(key, { repository, digest, at: this.clock.now() });
