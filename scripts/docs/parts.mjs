@@ -1,0 +1,183 @@
+import { EventEmitter } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ROOT } from '../lib/root.mjs';
+import { code, table } from './markdown.mjs';
+import { tables } from './schema.mjs';
+
+/** Every generated part by its name, made from what was built and from the sources. */
+export async function makeParts() {
+  return {
+    settings: await settings(),
+    'organization-settings': await organizationSettings(),
+    'registry-errors': await registryErrors(),
+    'failure-classes': await failureClasses(),
+    'settings-errors': await settingsErrors(),
+    'embedded-postgres-errors': embeddedPostgresErrors(),
+    deadlines: await deadlines(),
+    metrics: await metrics(),
+    tables: tables(),
+    'own-express-app': example('own-express-app.ts'),
+    'outage-in-a-test': example('outage-in-a-test.ts'),
+  };
+}
+
+function built(path) {
+  return import(pathToFileURL(join(ROOT, 'packages', path)).href);
+}
+
+function source(path) {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
+
+/** What is said of each name of a list that comes from the code; neither may have a name that the other has not. */
+function saidOf(names, said) {
+  for (const name of names) {
+    if (said[name] === undefined) throw new Error(`"${name}" is new: say what it is in scripts/docs/parts.mjs`);
+  }
+  for (const name of Object.keys(said)) {
+    if (!names.includes(name)) throw new Error(`"${name}" is gone: take it out of scripts/docs/parts.mjs`);
+  }
+  return names.map((name) => [name, said[name]]);
+}
+
+async function settings() {
+  const { settingsTable } = await built('registry-host/dist/config/settings-table.js');
+  const rows = settingsTable.map(({ name, default: value, otherwise, meaning, secret }) => [
+    secret ? `${code(name)} (\`_FILE\`)` : code(name),
+    otherwise ?? code(value),
+    meaning,
+  ]);
+  return table(['variable', 'default', 'meaning'], rows);
+}
+
+const CREDENTIALS = 'both or neither; at most 4096 characters; never shown again';
+const PERIOD = 'whole seconds, 0 to 315360000';
+const ORGANIZATION_FIELDS = {
+  upstream_registry: ['host[:port][/namespace]', 'the registry behind the organization'],
+  upstream_registry_username: ['text or null', CREDENTIALS],
+  upstream_registry_password: ['text or null', CREDENTIALS],
+  insecure: ['true or false', 'http instead of https'],
+  staleness_period_s: [
+    PERIOD,
+    'how long after it was last confirmed an image is served whatever the upstream does; 0 = never unconfirmed',
+  ],
+  check_interval_s: [
+    `${PERIOD}, at most the staleness period; or null`,
+    'how long after it was last confirmed an image is served without asking; null = the staleness period, 0 = every pull asks',
+  ],
+  expiration_s: [PERIOD, 'how long after its last use an image is kept; 0 = for ever'],
+  serve_when_removed: ['true or false', 'shield, too, when the upstream says that the image is gone'],
+  serve_when_denied: ['true or false', 'shield, too, when the upstream refuses our credentials'],
+  anonymous_pull: ['true or false', 'pull without signing in'],
+};
+
+async function organizationSettings() {
+  const { DEFAULT_VALUES } = await built('org-settings/dist/fields/settings-values.js');
+  const { settingsView } = await built('org-settings/dist/fields/settings-view.js');
+  const defaults = settingsView(DEFAULT_VALUES, false);
+  const shown = Object.keys(defaults).filter((name) => name !== 'has_credentials');
+  const names = ['upstream_registry', 'upstream_registry_username', 'upstream_registry_password'];
+  const rows = saidOf([...names, ...shown.filter((name) => !names.includes(name))], ORGANIZATION_FIELDS).map(
+    ([name, [values, meaning]]) => {
+      const fallback = name in defaults && defaults[name] !== undefined ? code(defaults[name]) : 'none';
+      return [code(name), name === 'upstream_registry' ? 'required' : fallback, values, meaning];
+    },
+  );
+  return table(['field', 'default', 'values', 'meaning'], rows);
+}
+
+async function registryErrors() {
+  const { REGISTRY_ERRORS } = await built('registry-core/dist/index.js');
+  const rows = Object.entries(REGISTRY_ERRORS).map(([name, { status, message }]) => [code(name), status, message]);
+  return table(['code', 'status', 'message, where there is no better one'], rows);
+}
+
+const CLASSES = {
+  connect: 'no connection, or it broke',
+  dns: 'the name of the upstream has no address',
+  tls: 'no trusted TLS connection',
+  timeout: 'no answer, or no more bytes, in time',
+  server_error: 'the upstream answered 5xx',
+  protocol: 'the upstream answered as no registry does',
+  integrity: 'the bytes of the upstream do not match their digest',
+  rate_limited: 'the upstream answered 429',
+  blocked: 'the address of the upstream may not be dialled, see `BREAKWATER_UPSTREAM_ALLOWED_HOSTS`',
+  auth: 'the token server of the upstream failed',
+  removed: 'the upstream answered 404 or 410',
+  denied: 'the upstream answered 401 after a fresh token, or 403',
+  storage: 'our blob store failed',
+  database: 'our database cannot be reached',
+  overload: 'too much at once',
+};
+const SHIELDS = { always: 'yes', 'by-setting': 'by setting', never: 'ours' };
+
+async function failureClasses() {
+  const { FAILURE_CLASSES } = await built('registry-core/dist/index.js');
+  const { pullFailure } = await built('proxy-cache/dist/http/pull-failure.js');
+  const { UpstreamError } = await built('proxy-cache/dist/upstream/upstream-error.js');
+  const answer = (name, hasCredentials) => {
+    const { status, phrase, shields } = FAILURE_CLASSES[name];
+    if (shields === 'never') return `${status} ${code('UNAVAILABLE')} ${phrase}`;
+    const pull = { kind: 'manifest', upstreamName: '', hasCredentials };
+    const error = pullFailure(new UpstreamError(name, ''), pull);
+    return `${error.status} ${code(error.code)}${error.reasonPhrase === undefined ? '' : ` ${error.reasonPhrase}`}`;
+  };
+  const rows = saidOf(Object.keys(FAILURE_CLASSES), CLASSES).map(([name, meaning]) => {
+    const [with_, without] = [answer(name, true), answer(name, false)];
+    const shown = with_ === without ? with_ : `${with_}; without credentials ${without}`;
+    return [code(name), meaning, SHIELDS[FAILURE_CLASSES[name].shields], shown];
+  });
+  return table(['class', 'what happened', 'shielded', 'answer when nothing may be served'], rows);
+}
+
+async function settingsErrors() {
+  const { SETTINGS_ERRORS } = await built('org-settings/dist/errors.js');
+  const rows = Object.values(SETTINGS_ERRORS).map(({ status, type, message }) => [status, code(type), message]);
+  return table(['status', '`error_type`', '`error_message`'], rows);
+}
+
+function embeddedPostgresErrors() {
+  const text = source('packages/registry-host/src/embedded-postgres/failure.ts');
+  const found = [...text.matchAll(/\/\*\* ([^*]+?) \*\/\n {2}\| '([A-Z_]+)'/g)];
+  if (found.length === 0) throw new Error('the failures of the embedded Postgres are not where they were');
+  return table(
+    ['code', 'when'],
+    found.map(([, said, name]) => [code(name), said]),
+  );
+}
+
+const DEADLINES = {
+  connectMs: 'name look-up and TCP connection',
+  tlsMs: 'TLS handshake',
+  headersMs: 'from the request to the response headers',
+  idleMs: 'longest silence inside a body',
+  manifestMs: 'a whole manifest',
+  blobMs: 'a whole blob',
+  checkBudgetMs: 'how long a pull waits for a check while a copy can be served',
+  clientBudgetMs: 'how long a pull waits for its first byte when no copy can be served',
+};
+
+async function deadlines() {
+  const { DEFAULT_DEADLINES } = await built('proxy-cache/dist/index.js');
+  const rows = saidOf(Object.keys(DEFAULT_DEADLINES), DEADLINES).map(([name, meaning]) => [
+    meaning,
+    `${DEFAULT_DEADLINES[name] / 1000} s`,
+  ]);
+  return table(['what', 'at most'], rows);
+}
+
+async function metrics() {
+  const { createMetrics } = await built('registry-host/dist/observe/metrics.js');
+  const silent = new Proxy({}, { get: (_, name) => (name === 'events' ? new EventEmitter() : () => undefined) });
+  const rows = createMetrics(silent, silent)
+    .getMetricsAsArray()
+    .map(({ name, labelNames, help }) => [code(name), labelNames.map(code).join(', '), help]);
+  return table(['metric', 'labels', 'meaning'], rows);
+}
+
+/** A file of docs/examples, which the checks compile. */
+function example(file) {
+  return `\`\`\`ts\n${source(`docs/examples/${file}`).trimEnd()}\n\`\`\``;
+}
