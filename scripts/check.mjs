@@ -17,6 +17,8 @@ export async function check() {
       '--config',
       'scripts/knip.json',
     ]),
+    await runStep('check: examples', installed('tsc'), ['-p', 'docs/examples']),
+    await runStep('check: documentation', process.execPath, [join(ROOT, 'scripts', 'generate-docs.mjs'), '--check']),
   ];
   return done.filter((succeeded) => !succeeded).length;
 }
