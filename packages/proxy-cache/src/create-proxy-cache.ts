@@ -7,6 +7,7 @@ import { ExpirableTagsView } from './gc/expirable-tags.js';
 import { UpstreamStateView } from './gc/upstream-state.js';
 import { RecoveryChecks } from './health/recovery-checks.js';
 import { UpstreamHealth } from './health/upstream-health.js';
+import { lookUp } from './http/look-up.js';
 import { type Middleware, proxyCacheMiddleware } from './http/middleware.js';
 import { HotManifests } from './manifests/hot-manifests.js';
 import { PullThroughManifests } from './manifests/pull-through-manifests.js';
@@ -92,7 +93,9 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       async get(repository: Repository, digest: Digest): Promise<StoredManifest | undefined> {
         const proxy = await proxied(repository);
         if (proxy === undefined) return options.manifests.get(repository, digest);
-        return (await manifests.pull(proxy.found, proxy.repository, { kind: 'digest', digest })).manifest;
+        const { found, repository: from } = proxy;
+        const pulled = await lookUp(found, 'manifest', () => manifests.pull(found, from, { kind: 'digest', digest }));
+        return pulled?.manifest;
       },
       put: (repository, manifest) => options.manifests.put(repository, manifest),
     },
@@ -100,7 +103,8 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       async open(repository, digest) {
         const proxy = await proxied(repository);
         if (proxy === undefined) return options.blobs.open(repository, digest);
-        return (await blobs.pull(proxy.found, proxy.repository, digest)).blob;
+        const { found, repository: from } = proxy;
+        return (await lookUp(found, 'blob', () => blobs.pull(found, from, digest)))?.blob;
       },
       import: (repository, digest, file) => options.blobs.import(repository, digest, file),
     },
