@@ -1,0 +1,283 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ProxyCacheSettings } from '@breakwater/registry-core';
+import {
+  buildImage,
+  type FaultUpstream,
+  MemoryBlobStore,
+  MemoryManifestStore,
+  startFaultUpstream,
+} from '@breakwater/test-kit';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  errorOf,
+  startCluster,
+  type TestCache,
+  type TestCacheOptions,
+  type TestCluster,
+  until,
+} from './support/cluster.js';
+import { closeQuietly, settingsFor } from './support/upstream-client.js';
+
+const image = buildImage({ seed: 'health' });
+const next = buildImage({ seed: 'health, later' });
+const path = '/v2/acme/app/manifests/v1';
+
+let cluster: TestCluster;
+let upstream: FaultUpstream;
+let manifests: MemoryManifestStore;
+let blobs: MemoryBlobStore;
+const caches: TestCache[] = [];
+
+beforeAll(async () => {
+  cluster = await startCluster();
+});
+
+afterAll(() => cluster.stop());
+
+beforeEach(async () => {
+  upstream = await startFaultUpstream();
+  upstream.add('app', 'v1', image);
+  configure();
+  manifests = new MemoryManifestStore();
+  blobs = new MemoryBlobStore();
+});
+
+afterEach(async () => {
+  for (const cache of caches.splice(0)) await cache.stop();
+  await closeQuietly(upstream);
+});
+
+function configure(changes: Partial<ProxyCacheSettings> = {}): void {
+  cluster.configure(settingsFor(upstream.host, changes));
+}
+
+/** Another process, on the same stores. */
+async function start(options: TestCacheOptions = {}): Promise<TestCache> {
+  const cache = await cluster.startCache({ manifests, blobs, ...options });
+  caches.push(cache);
+  return cache;
+}
+
+/** A process that has the tag, which is due for a check. */
+async function startWithStale(options: TestCacheOptions = {}): Promise<TestCache> {
+  const cache = await start(options);
+  expect((await cache.get(path)).status).toBe(200);
+  cluster.clock.advance({ hours: 1 });
+  upstream.reset();
+  return cache;
+}
+
+function health(): Promise<{ failures: number; down_since: Date | null; next_check_at: Date | null } | undefined> {
+  return cluster.database.knex('upstream_health').where({ origin: upstream.origins.registry, credential: '' }).first();
+}
+
+const checks = () => upstream.count({ method: 'HEAD' });
+
+describe('known down', () => {
+  test('the first failed check counts, and nobody asks inside its window', async () => {
+    const cache = await startWithStale();
+    upstream.fault({ kind: 'status', status: 503 });
+    for (let n = 0; n < 5; n += 1) expect((await cache.get(path)).headers.warning).toContain('server_error');
+    // Three attempts of one check, and no more.
+    expect(checks()).toBe(3);
+    expect(cache.told('upstream-down')).toMatchObject([
+      { origin: upstream.origins.registry, failureClass: 'server_error' },
+    ]);
+    expect(cache.told('masked-error')).toHaveLength(1);
+    expect(cache.told('shielded-pull')).toHaveLength(5);
+    expect(await health()).toMatchObject({ failures: 1, down_since: new Date(cluster.clock.now()) });
+    const window = ((await health())?.next_check_at?.getTime() ?? 0) - cluster.clock.now();
+    expect(window).toBeGreaterThanOrEqual(4_000);
+    expect(window).toBeLessThanOrEqual(6_000);
+  });
+
+  test('every process of the cluster knows, without asking', async () => {
+    const [one, two] = [await startWithStale(), await start()];
+    await upstream.kill();
+    await one.get(path);
+    upstream.reset();
+    const connections = upstream.acceptedConnections;
+    expect((await two.get(path)).headers.warning).toContain('connect');
+    expect(upstream.acceptedConnections).toBe(connections);
+    expect(two.told('upstream-request')).toEqual([]);
+  });
+
+  test('it survives a restart: no time-out is paid', async () => {
+    const cache = await startWithStale({ deadlines: { checkBudgetMs: 100, clientBudgetMs: 800 } });
+    upstream.fault({ kind: 'no-answer', by: 'stall' });
+    await cache.get(path);
+    upstream.dropConnections();
+    await cache.stop();
+    const restarted = await start({ deadlines: { checkBudgetMs: 3_000 } });
+    const answer = await restarted.get(path);
+    expect(answer.headers.warning).toContain('timeout');
+    expect(answer.headersAfterMs).toBeLessThan(1_000);
+    expect(restarted.told('upstream-request')).toEqual([]);
+  });
+
+  test('absent content is tried all the same', async () => {
+    const cache = await startWithStale();
+    upstream.fault({ kind: 'status', status: 503 }, { times: 3 });
+    await cache.get(path);
+    upstream.add('app', 'v2', next);
+    expect((await cache.get('/v2/acme/app/manifests/v2')).status).toBe(200);
+    expect(cache.told('upstream-recovered')).toHaveLength(1);
+    expect((await cache.get(path)).headers.warning).toBeUndefined();
+  });
+
+  test('the error of absent content says since when', async () => {
+    const cache = await startWithStale();
+    await upstream.kill();
+    await cache.get(path);
+    const since = new Date(cluster.clock.now()).toISOString();
+    cluster.clock.advance({ seconds: 2 });
+    expect(errorOf(await cache.get('/v2/acme/app/manifests/none')).detail).toMatchObject({ reason: 'connect', since });
+  });
+
+  test('refusals show that the upstream is up', async () => {
+    const cache = await startWithStale();
+    upstream.fault({ kind: 'status', status: 503 }, { times: 3 });
+    await cache.get(path);
+    await cache.get('/v2/acme/app/manifests/none');
+    expect((await health())?.down_since).toBeNull();
+  });
+});
+
+describe('a hung upstream', () => {
+  const deadlines = { checkBudgetMs: 150, clientBudgetMs: 1_500 };
+
+  test('the first pull waits for the budget, the next ones for nothing, and a late success ends it', async () => {
+    const cache = await startWithStale({ deadlines });
+    upstream.fault({ kind: 'delay', ms: 800 }, { times: 1 });
+    const first = await cache.get(path);
+    expect(first.headers.warning).toContain('timeout');
+    expect(first.headersAfterMs).toBeGreaterThanOrEqual(140);
+    expect(first.headersAfterMs).toBeLessThan(700);
+    const second = await cache.get(path);
+    expect(second.headers.warning).toContain('timeout');
+    expect(second.headersAfterMs).toBeLessThan(140);
+    expect(checks()).toBe(1);
+    await until('the check has come back', () => cache.told('upstream-recovered').length === 1);
+    const third = await cache.get(path);
+    expect([third.headers.warning, third.headers.age]).toEqual([undefined, '0']);
+    expect(checks()).toBe(1);
+  });
+
+  test('twenty at once wait for the same check', async () => {
+    const cache = await startWithStale({ deadlines });
+    upstream.fault({ kind: 'no-answer', by: 'stall' });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => cache.get(path)));
+    expect(answers.every(({ status, headersAfterMs }) => status === 200 && headersAfterMs < 700)).toBe(true);
+    expect(checks()).toBe(1);
+    expect((await health())?.failures).toBe(1);
+    upstream.dropConnections();
+  });
+
+  test('the check that goes on behind may find that the tag moved', async () => {
+    const cache = await startWithStale({ deadlines });
+    upstream.move('app', 'v1', next);
+    upstream.fault({ kind: 'delay', ms: 400 }, { times: 1 });
+    expect((await cache.get(path)).bytes.equals(image.manifest.bytes)).toBe(true);
+    await until('the tag has moved', async () => (await cache.get(path)).bytes.equals(next.manifest.bytes));
+  });
+
+  test('absent content waits for the client budget, and no longer', async () => {
+    const cache = await start({ deadlines: { clientBudgetMs: 300 } });
+    upstream.fault({ kind: 'no-answer', by: 'stall' });
+    const answer = await cache.get(path);
+    expect([answer.status, answer.headersAfterMs < 1_500]).toEqual([504, true]);
+  });
+});
+
+describe('recovery', () => {
+  test('at the end of a window exactly one process repeats the real check, and its success ends the outage', async () => {
+    const [one, two] = [await startWithStale({ ticking: true }), await start({ ticking: true })];
+    await two.get(path);
+    cluster.clock.advance({ hours: 1 });
+    upstream.reset();
+    upstream.fault({ kind: 'status', status: 503 });
+    await Promise.all([one.get(path), two.get(path)]);
+    const failed = checks();
+    await sleep(400);
+    expect(checks()).toBe(failed);
+    upstream.clearFaults();
+    upstream.reset();
+    cluster.clock.advance({ seconds: 7 });
+    await until('somebody recovers', () => [one, two].some((cache) => cache.told('upstream-recovered').length > 0));
+    await sleep(300);
+    expect(checks()).toBe(1);
+    expect([...one.told('upstream-recovered'), ...two.told('upstream-recovered')]).toHaveLength(1);
+    // The check was a confirmation as well, and the other process learns of the end of the outage.
+    await until('both serve without a warning', async () => {
+      const answers = [await one.get(path), await two.get(path)];
+      return answers.every(({ headers }) => headers.warning === undefined);
+    });
+    expect(checks()).toBe(1);
+  });
+
+  test('each failed check at the end of a window doubles it', async () => {
+    const cache = await startWithStale({ ticking: true });
+    upstream.fault({ kind: 'status', status: 404 }, { match: { kind: 'ping' } });
+    upstream.fault({ kind: 'status', status: 500 });
+    await cache.get(path);
+    for (const failures of [2, 3]) {
+      // A row has whole milliseconds, memory has fractions of them.
+      cluster.clock.set(((await health())?.next_check_at?.getTime() ?? 0) + 1);
+      await until(`${failures} failures`, async () => (await health())?.failures === failures);
+    }
+    const window = ((await health())?.next_check_at?.getTime() ?? 0) - cluster.clock.now();
+    expect(window).toBeGreaterThanOrEqual(16_000);
+    expect(window).toBeLessThanOrEqual(24_000);
+    expect(upstream.count({ kind: 'ping' })).toBe(0);
+    expect(cache.told('upstream-down')).toHaveLength(1);
+  });
+
+  test('Retry-After makes a window longer, up to a quarter of an hour', async () => {
+    const cache = await startWithStale();
+    upstream.fault({ kind: 'status', status: 503, headers: { 'Retry-After': '999999' } });
+    await cache.get(path);
+    expect(((await health())?.next_check_at?.getTime() ?? 0) - cluster.clock.now()).toBe(900_000);
+  });
+});
+
+describe('two processes', () => {
+  test('a tag that one moves is seen by the other within two seconds', async () => {
+    const [one, two] = [await start({ ticking: true }), await start({ ticking: true })];
+    await one.get(path);
+    await two.get(path);
+    upstream.move('app', 'v1', next);
+    cluster.clock.advance({ minutes: 50 });
+    await one.get(path);
+    const started = performance.now();
+    await until('the other one sees it', async () => (await two.get(path)).bytes.equals(next.manifest.bytes), 3_000);
+    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(upstream.count({ method: 'HEAD' })).toBeLessThanOrEqual(2);
+  });
+
+  test('also in the first moments of the other', async () => {
+    const [one, two] = [await start(), await start({ tickMs: 500 })];
+    await one.get(path);
+    await two.get(path);
+    upstream.move('app', 'v1', next);
+    cluster.clock.advance({ hours: 1 });
+    await one.get(path);
+    cluster.clock.advance({ hours: -1 });
+    expect((await two.get(path)).bytes.equals(image.manifest.bytes)).toBe(true);
+    await until('it is seen', async () => (await two.get(path)).bytes.equals(next.manifest.bytes), 2_000);
+    expect(two.told('upstream-request')).toEqual([]);
+  });
+});
+
+describe('without Postgres', () => {
+  test('I11: hot pulls go on, others are 503 database and never a miss', async () => {
+    const cache = await start();
+    await cache.get(path);
+    await cache.knex.destroy();
+    expect((await cache.get(path)).status).toBe(200);
+    const cold = await cache.get('/v2/acme/app/manifests/v2');
+    expect([cold.status, errorOf(cold).detail?.['reason']]).toEqual([503, 'database']);
+    cluster.clock.advance({ hours: 1 });
+    const stale = await cache.get(path);
+    expect([stale.status, stale.headers.age]).toEqual([200, '0']);
+  });
+});
