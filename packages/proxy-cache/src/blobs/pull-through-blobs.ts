@@ -8,7 +8,7 @@ import {
   RegistryError,
 } from '@breakwater/registry-core';
 import type { ExtraHeaders } from '@breakwater/registry-http';
-import type { Emit } from '../events.js';
+import type { Emit, IsHeard, RequestIdSource } from '../events.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import { forwardedHeaders, hitHeaders } from '../manifests/cache-headers.js';
 import { contentKey } from '../manifests/hot-manifests.js';
@@ -16,17 +16,22 @@ import type { ProxiedRepository } from '../ports.js';
 import type { Deadlines } from '../upstream/deadlines.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
 import { isUpstreamError } from '../upstream/upstream-error.js';
+import type { UpstreamFailures } from '../upstream-failures.js';
 import { Download } from './download.js';
+import type { DownloadSlots } from './download-slots.js';
 import type { Spool } from './spool.js';
 
 /** What pulls of blobs lean on. */
 export interface PullThroughBlobsParts {
   readonly local: BlobStore;
   readonly spool: Spool;
+  readonly slots: DownloadSlots;
   readonly health: UpstreamHealth;
   readonly upstreams: UpstreamClient;
   readonly deadlines: Deadlines;
   readonly emit: Emit;
+  readonly isHeard: IsHeard;
+  readonly failures: UpstreamFailures;
   readonly logger: Logger;
 }
 
@@ -34,6 +39,14 @@ export interface PullThroughBlobsParts {
 export interface PulledBlob {
   readonly blob: OpenBlob;
   readonly headers: ExtraHeaders;
+}
+
+/** One pull of a blob. */
+interface BlobPull {
+  readonly settings: ProxyCacheSettings;
+  readonly repository: ProxiedRepository;
+  readonly digest: Digest;
+  readonly requestId: RequestIdSource | undefined;
 }
 
 /** Pulls of blobs: from the host's store, else streamed from the upstream while they are stored. */
@@ -48,14 +61,19 @@ export class PullThroughBlobs {
    * @throws UpstreamError when the blob is not stored and the upstream does not give it
    * @throws RegistryError for failures of our own store
    */
-  async pull(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<PulledBlob> {
+  async pull(
+    settings: ProxyCacheSettings,
+    repository: ProxiedRepository,
+    digest: Digest,
+    requestId?: RequestIdSource,
+  ): Promise<PulledBlob> {
     for (;;) {
       const stored = await this.parts.local.open(repository, digest);
       if (stored !== undefined) {
         this.#tellPull(repository, digest, 'hit');
         return { blob: stored, headers: hitHeaders() };
       }
-      const download = await this.#join(settings, repository, digest);
+      const download = await this.#join({ settings, repository, digest, requestId });
       const blob = await download?.reader();
       // A download that ended between the look into the store and now has left the blob there, or made room for another.
       if (blob === undefined) continue;
@@ -69,12 +87,13 @@ export class PullThroughBlobs {
     settings: ProxyCacheSettings,
     repository: ProxiedRepository,
     digest: Digest,
+    requestId?: RequestIdSource,
   ): Promise<{ readonly size: number; readonly headers: ExtraHeaders } | undefined> {
     const stored = await this.#storedSize(repository, digest);
     if (stored !== undefined) return { size: stored, headers: hitHeaders() };
     await this.parts.health.assertMayAsk(settings);
     const signal = AbortSignal.timeout(this.parts.deadlines.clientBudgetMs);
-    const size = await this.#asked(settings, repository, digest, () =>
+    const size = await this.#asked({ settings, repository, digest, requestId }, () =>
       this.parts.upstreams.registry(settings).headBlob(repository.name, digest, signal),
     );
     return size === undefined ? undefined : { size, headers: forwardedHeaders('uri-miss', false) };
@@ -91,12 +110,12 @@ export class PullThroughBlobs {
    * One download per digest and repository: content is readable only where its own upstream gave it (S26). `undefined`
    * when another one has stored the blob meanwhile.
    */
-  #join(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<Download | undefined> {
-    const key = contentKey(repository, digest);
+  #join(pull: BlobPull): Promise<Download | undefined> {
+    const key = contentKey(pull.repository, pull.digest);
     const joined = this.#downloads.get(key);
     if (joined !== undefined) return joined;
     const done = () => this.#downloads.delete(key);
-    const starting = this.#start(settings, repository, digest, done);
+    const starting = this.#start(pull, done);
     this.#downloads.set(key, starting);
     starting.then((download) => download ?? done(), done);
     return starting;
@@ -108,33 +127,33 @@ export class PullThroughBlobs {
     return stored?.size;
   }
 
-  async #start(
-    settings: ProxyCacheSettings,
-    repository: ProxiedRepository,
-    digest: Digest,
-    done: () => void,
-  ): Promise<Download | undefined> {
-    const { deadlines, health, upstreams } = this.parts;
+  async #start(pull: BlobPull, done: () => void): Promise<Download | undefined> {
+    const { settings, repository, digest } = pull;
+    const { deadlines, health, upstreams, slots } = this.parts;
     await health.assertMayAsk(settings);
     if ((await this.#storedSize(repository, digest)) !== undefined) return undefined;
+    const release = await slots.take(repository.organization);
     const deadline = new Deadline(this.#closing.signal, deadlines.clientBudgetMs);
     try {
-      const { body, size } = await this.#asked(settings, repository, digest, () =>
+      const { body, size, origin } = await this.#asked(pull, () =>
         upstreams.registry(settings).getBlob(repository.name, digest, deadline.signal),
       );
       deadline.extend(deadlines.blobMs);
+      await health.sent(origin);
       const download = await this.#create(digest, size, deadline.signal).catch((error: unknown) => {
         body.destroy();
         throw storageFailure(error);
       });
-      const running = this.#finish(download, repository, digest, () => download.run(body), done).finally(() => {
+      const running = this.#finish(download, pull, () => download.run(body), done).finally(() => {
         deadline.clear();
+        release();
         this.#running.delete(running);
       });
       this.#running.add(running);
       return download;
     } catch (error) {
       deadline.clear();
+      release();
       throw error;
     }
   }
@@ -147,18 +166,17 @@ export class PullThroughBlobs {
   /** Runs the download to its end and hands the verified file to the host. Never rejects. */
   async #finish(
     download: Download,
-    repository: ProxiedRepository,
-    digest: Digest,
+    { settings, repository, digest, requestId }: BlobPull,
     run: () => Promise<void>,
     done: () => void,
   ): Promise<void> {
-    const { local, emit, logger } = this.parts;
+    const { local, failures, logger } = this.parts;
     const content = { organization: repository.organization, repository: repository.name, reference: digest };
     try {
       await run();
       await local.import(repository, digest, download.file);
     } catch (error) {
-      if (isUpstreamError(error) && error.failureClass === 'integrity') emit('integrity-failure', content);
+      if (isUpstreamError(error)) failures.tell(settings, content, error, requestId);
       logger.warn({ err: error, ...content }, 'a blob could not be fetched and stored; the next pull starts anew');
     } finally {
       done();
@@ -167,27 +185,23 @@ export class PullThroughBlobs {
     }
   }
 
-  /** Asks the upstream, and tells health what came of it: a blob of another origin, a CDN's, says nothing about it. */
-  async #asked<T>(
-    settings: ProxyCacheSettings,
-    repository: ProxiedRepository,
-    digest: Digest,
-    ask: () => Promise<T>,
-  ): Promise<T> {
-    const { emit, health } = this.parts;
-    const content = { organization: repository.organization, repository: repository.name, reference: digest };
-    emit('upstream-request', { ...content, purpose: 'blob' });
+  /** Asks the upstream, and tells the health of whichever origin failed: a content server's says nothing of the registry's. */
+  async #asked<T>({ settings, repository, digest, requestId }: BlobPull, ask: () => Promise<T>): Promise<T> {
+    const { emit, health, failures } = this.parts;
+    const content = { repository: repository.name, reference: digest };
+    emit('upstream-request', { organization: repository.organization, ...content, purpose: 'blob' });
     try {
       return await ask();
     } catch (error) {
-      if (isUpstreamError(error) && error.failureClass === 'rate_limited') {
-        await health.failed(health.scopeOf(settings), error, false);
-      }
+      if (!isUpstreamError(error)) throw error;
+      failures.tell(settings, content, error, requestId);
+      await health.failed(health.scopeOf(settings), error, false);
       throw error;
     }
   }
 
   #tellPull(repository: ProxiedRepository, digest: Digest, result: 'hit' | 'miss'): void {
+    if (!this.parts.isHeard('pull')) return;
     this.parts.emit('pull', {
       organization: repository.organization,
       repository: repository.name,

@@ -13,7 +13,7 @@ export interface UpstreamCondition {
 /** How many of the most recently used tags are looked through for one that can be checked. */
 const CANDIDATES = 20;
 
-/** The view that garbage collection has of upstream health. */
+/** The view that garbage collection, and whoever measures, has of upstream health. */
 export class UpstreamStateView {
   constructor(
     private readonly settings: ProxyCacheSettingsReader,
@@ -26,12 +26,11 @@ export class UpstreamStateView {
   async condition(organization: OrganizationName, upstream: string): Promise<UpstreamCondition> {
     const settings = await this.#settings(organization, upstream);
     if (settings === undefined) return { down: false };
-    const { origin } = this.health.scopeOf(settings);
-    const record = await this.health.record(origin);
+    const { origin } = await this.health.records(this.health.scopeOf(settings));
     return {
-      down: record.downSince !== undefined,
-      ...(record.downSince === undefined ? {} : { downSince: record.downSince }),
-      ...(record.lastSuccessAt === undefined ? {} : { lastHeardAt: record.lastSuccessAt }),
+      down: origin.downSince !== undefined,
+      ...(origin.downSince === undefined ? {} : { downSince: origin.downSince }),
+      ...(origin.lastSuccessAt === undefined ? {} : { lastHeardAt: origin.lastSuccessAt }),
     };
   }
 
@@ -46,6 +45,11 @@ export class UpstreamStateView {
     );
     if (ours !== undefined) await this.checks.probe({ repository: ours.repository, tag: ours.tag }, settings);
     return this.condition(organization, upstream);
+  }
+
+  /** The origins that are known to be down: registries, token servers and content servers. */
+  knownDown(): Promise<readonly string[]> {
+    return this.health.knownDown();
   }
 
   async #settings(organization: OrganizationName, upstream: string): Promise<ProxyCacheSettings | undefined> {

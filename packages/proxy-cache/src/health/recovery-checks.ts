@@ -45,8 +45,10 @@ export class RecoveryChecks {
   }
 
   async #check(key: HealthKey): Promise<void> {
-    for (const candidate of await this.table.mostRecentlyUsed(key.origin, CANDIDATES)) {
-      if (await this.#checkTag(candidate, key)) return;
+    for (const registry of this.health.registriesBehind(key.origin)) {
+      for (const candidate of await this.table.mostRecentlyUsed(registry, CANDIDATES)) {
+        if (await this.#checkTag(candidate, key)) return;
+      }
     }
   }
 
@@ -55,9 +57,10 @@ export class RecoveryChecks {
     const settings = await this.settings.find(candidate.repository.organization);
     if (settings === undefined || settings.upstream !== candidate.repository.upstream) return false;
     const scope = this.health.scopeOf(settings);
-    if (scope.origin !== key.origin || (key.credential !== '' && scope.credential !== key.credential)) return false;
+    if (!this.health.registriesBehind(key.origin).includes(scope.origin)) return false;
+    if (key.credential !== '' && scope.credential !== key.credential) return false;
     const { repository, tag, entry } = candidate;
-    await this.checks.start({ repository, tag }, settings, entry, true).result;
+    await this.checks.start({ repository, tag }, settings, entry, { claimed: true }).result;
     return true;
   }
 }

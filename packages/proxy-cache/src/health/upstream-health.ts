@@ -40,6 +40,8 @@ interface Remembered {
 export class UpstreamHealth {
   readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_ORIGINS });
   readonly #scopes = new WeakMap<ProxyCacheSettings, HealthScope>();
+  /** The token server that each registry names. */
+  readonly #tokenServers = new Map<string, string>();
 
   constructor(
     private readonly table: UpstreamHealthTable,
@@ -59,14 +61,31 @@ export class UpstreamHealth {
 
   /** What is remembered, without asking anybody. */
   peek(scope: HealthScope): HealthFacts {
-    const records = this.#remembered.get(scope.origin)?.records;
-    return records === undefined ? {} : toFacts(records.get(ORIGIN_ITSELF), records.get(scope.credential));
+    return toFacts(this.#needed(scope).map((key) => this.#remembered.get(key.origin)?.records.get(key.credential)));
   }
 
   /** What the cluster knows, at most a second old. Without Postgres: what this process knows. */
   async facts(scope: HealthScope): Promise<HealthFacts> {
-    await this.#refresh(scope.origin);
+    await Promise.all(this.#origins(scope.origin).map((origin) => this.#refresh(origin)));
     return this.peek(scope);
+  }
+
+  /** A registry names a token server: from now on the health of both decides whether its tags are checked. */
+  async nameTokenServer(registry: string, tokenServer: string): Promise<void> {
+    if (registry === tokenServer || this.#tokenServers.get(registry) === tokenServer) return;
+    if (this.#tokenServers.size >= MAX_ORIGINS) this.#tokenServers.clear();
+    this.#tokenServers.set(registry, tokenServer);
+    try {
+      await this.table.setTokenServer(registry, tokenServer);
+    } catch (error) {
+      this.logger.warn({ err: error, registry }, 'the token server of an upstream could not be written down');
+    }
+  }
+
+  /** The registries whose tags can show how an origin is: itself, and those that get their tokens from it. */
+  registriesBehind(origin: string): readonly string[] {
+    const named = [...this.#tokenServers].filter(([, tokenServer]) => tokenServer === origin);
+    return [origin, ...named.map(([registry]) => registry)];
   }
 
   /**
@@ -85,22 +104,43 @@ export class UpstreamHealth {
     return this.#remembered.get(origin)?.records.get(ORIGIN_ITSELF) ?? UNKNOWN_HEALTH;
   }
 
+  /** What an organization's pulls depend on: of the registry and its token server, the one that is down, if one is. */
+  async records(scope: HealthScope): Promise<{ readonly origin: HealthRecord; readonly credential: HealthRecord }> {
+    await this.facts(scope);
+    const recordOf = (key: HealthKey) => this.#remembered.get(key.origin)?.records.get(key.credential);
+    const worst = (records: readonly (HealthRecord | undefined)[]) =>
+      records.find((record) => record?.downSince !== undefined) ?? records[0] ?? UNKNOWN_HEALTH;
+    const needed = this.#needed(scope);
+    return {
+      origin: worst(needed.filter(({ credential }) => credential === ORIGIN_ITSELF).map(recordOf)),
+      credential: worst(needed.filter(({ credential }) => credential !== ORIGIN_ITSELF).map(recordOf)),
+    };
+  }
+
   /** The upstream answered as a registry does, whatever it said. */
   async heard(scope: HealthScope): Promise<void> {
     await this.#succeed({ origin: scope.origin, credential: ORIGIN_ITSELF });
   }
 
-  /** The upstream answered positively. */
+  /** The upstream answered positively, so that whatever was down of what that takes is not. */
   async succeeded(scope: HealthScope): Promise<void> {
     await this.heard(scope);
-    const ofCredential = this.#remembered.get(scope.origin)?.records.get(scope.credential);
-    if (ofCredential?.downSince !== undefined) await this.#succeed(scope);
+    for (const key of this.#needed(scope)) await this.#recover(key);
   }
 
-  /** A check failed. Refusals show that the upstream is up; a rate limit concerns the credential only. */
+  /** Another origin than the registry's sent content: a content server, behind a redirect. */
+  async sent(origin: string): Promise<void> {
+    await this.#recover({ origin, credential: ORIGIN_ITSELF });
+  }
+
+  /**
+   * A request failed, at the origin that the error names, else at the registry. Refusals show that the upstream is up; a
+   * rate limit concerns the credential only.
+   */
   async failed(scope: HealthScope, error: UpstreamError, claimed: boolean): Promise<void> {
     const { failureClass } = error;
-    if (failureClass === 'removed' || failureClass === 'denied') return this.heard(scope);
+    const at = { origin: error.origin ?? scope.origin, credential: scope.credential };
+    if (failureClass === 'removed' || failureClass === 'denied') return this.heard(at);
     if (FAILURE_CLASSES[failureClass].shields !== 'always') return;
     const failed: FailedCheck = {
       failureClass,
@@ -109,16 +149,32 @@ export class UpstreamHealth {
       ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
     };
     if (failureClass === 'rate_limited') {
-      await this.heard(scope);
-      await this.#fail(scope, failed);
+      await this.heard(at);
+      await this.#fail(at, failed);
     } else if (ORIGIN_CLASSES.has(failureClass)) {
-      await this.#fail({ origin: scope.origin, credential: ORIGIN_ITSELF }, failed);
+      await this.#fail({ origin: at.origin, credential: ORIGIN_ITSELF }, failed);
     }
   }
 
   /** Reads what is known to be down, so that a restart during an outage costs no time-out. */
   async load(): Promise<void> {
+    for (const [registry, tokenServer] of await this.table.tokenServers())
+      this.#tokenServers.set(registry, tokenServer);
     for (const { key, record } of await this.table.knownDown()) this.#remember(key, record);
+  }
+
+  /** The origins that the cluster knows to be down. Without Postgres: those that this process knows of. */
+  async knownDown(): Promise<readonly string[]> {
+    const keys = await this.table.knownDown().then(
+      (down) => down.map(({ key }) => key),
+      () =>
+        [...this.#remembered.entries()].flatMap(([origin, { records }]) =>
+          [...records.entries()]
+            .filter(([, record]) => record.downSince !== undefined)
+            .map(([credential]) => ({ origin, credential })),
+        ),
+    );
+    return keys.filter(({ credential }) => credential === ORIGIN_ITSELF).map(({ origin }) => origin);
   }
 
   /** What is known to be down and due for a check. */
@@ -144,6 +200,25 @@ export class UpstreamHealth {
       await this.#refresh(key.origin);
     }
     return claimed;
+  }
+
+  /** The origins that a check of a registry takes. */
+  #origins(registry: string): readonly string[] {
+    const tokenServer = this.#tokenServers.get(registry);
+    return tokenServer === undefined ? [registry] : [registry, tokenServer];
+  }
+
+  /** The records that decide whether a registry is asked with a credential. */
+  #needed({ origin: registry, credential }: HealthScope): readonly HealthKey[] {
+    return this.#origins(registry).flatMap((origin) => [
+      { origin, credential: ORIGIN_ITSELF },
+      { origin, credential },
+    ]);
+  }
+
+  async #recover(key: HealthKey): Promise<void> {
+    const record = this.#remembered.get(key.origin)?.records.get(key.credential);
+    if (record?.downSince !== undefined) await this.#succeed(key);
   }
 
   async #refresh(origin: string): Promise<void> {
@@ -219,12 +294,13 @@ function healthScope(settings: ProxyCacheSettings): HealthScope {
   return { origin: upstreamEndpoint(settings).origin, credential };
 }
 
-function toFacts(origin: HealthRecord | undefined, credential: HealthRecord | undefined): HealthFacts {
-  const down = [origin, credential].find((record) => record?.downSince !== undefined);
+function toFacts(records: readonly (HealthRecord | undefined)[]): HealthFacts {
+  const down = records.find((record) => record?.downSince !== undefined);
+  const retryAfterUntil = Math.max(0, ...records.map((record) => record?.retryAfterUntil ?? 0));
   return {
     ...(down?.downSince === undefined || down.failureClass === undefined
       ? {}
       : { down: { since: down.downSince, failureClass: down.failureClass } }),
-    ...(credential?.retryAfterUntil === undefined ? {} : { retryAfterUntil: credential.retryAfterUntil }),
+    ...(retryAfterUntil === 0 ? {} : { retryAfterUntil }),
   };
 }

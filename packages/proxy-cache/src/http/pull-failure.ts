@@ -24,11 +24,13 @@ const UNTOLD_LIMIT_MS = 60_000;
  */
 export function pullFailure(error: UpstreamError, pull: FailedPull): RegistryError {
   const { failureClass, upstreamStatus } = error;
-  const { status, phrase } = FAILURE_CLASSES[failureClass];
+  const { status, phrase, shields } = FAILURE_CLASSES[failureClass];
+  // A refusal is no outage, whatever else the upstream is known for.
+  const since = shields === 'always' ? pull.since : undefined;
   const detail = {
     reason: failureClass,
     ...(upstreamStatus === undefined ? {} : { upstream_status: upstreamStatus }),
-    ...(pull.since === undefined ? {} : { since: new Date(pull.since).toISOString() }),
+    ...(since === undefined ? {} : { since: new Date(since).toISOString() }),
   };
   if (failureClass === 'removed')
     return new RegistryError(unknownCode(error, pull), undefined, { detail, cause: error });

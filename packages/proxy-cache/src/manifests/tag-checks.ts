@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type Digest,
   formatReference,
   type Logger,
   type ProxyCacheSettings,
@@ -7,7 +8,7 @@ import {
   type StoredManifest,
 } from '@breakwater/registry-core';
 import { LRUCache } from 'lru-cache';
-import type { Emit } from '../events.js';
+import type { Emit, RequestIdSource } from '../events.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { TagKey } from '../ports.js';
 import type { CachedTag } from '../tags/cached-tag.js';
@@ -16,6 +17,7 @@ import type { Deadlines } from '../upstream/deadlines.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
 import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
 import type { UpstreamRegistry } from '../upstream/upstream-registry.js';
+import type { UpstreamFailures } from '../upstream-failures.js';
 import { fetchManifest } from './fetch-manifest.js';
 import type { HotManifests } from './hot-manifests.js';
 
@@ -29,8 +31,8 @@ export type CheckResult =
 export interface RunningCheck {
   /** Rejects only for failures of our own. */
   readonly result: Promise<CheckResult>;
-  /** Tells it that a pull waited for the whole check budget in vain. */
-  overdue(): Promise<void>;
+  /** Tells it that a pull waited for the whole check budget in vain. Resolves to one failure for all such pulls. */
+  overdue(): Promise<UpstreamError>;
 }
 
 /** How long a refusal is remembered, in milliseconds (P13). Outages never are: their memory is upstream health. */
@@ -56,18 +58,26 @@ export class TagChecks {
     private readonly deadlines: Deadlines,
     private readonly clock: Clock,
     private readonly emit: Emit,
+    private readonly failures: UpstreamFailures,
     private readonly logger: Logger,
   ) {}
 
-  /** Starts a check, or joins the one under way. `claimed` marks the check that ends a window of a known-down upstream. */
-  start(key: TagKey, settings: ProxyCacheSettings, entry: CachedTag | undefined, claimed = false): RunningCheck {
+  /**
+   * Starts a check, or joins the one under way. `claimed` marks the check that ends a window of a known-down upstream;
+   * `requestId` is of the request that waits for it, if one does.
+   */
+  start(
+    key: TagKey,
+    settings: ProxyCacheSettings,
+    entry: CachedTag | undefined,
+    { claimed = false, requestId }: { readonly claimed?: boolean; readonly requestId?: RequestIdSource } = {},
+  ): RunningCheck {
     const text = `${tagKeyText(key)}\n${settings.credentialVersion}`;
     const running = this.#running.get(text);
     if (running !== undefined) return running;
     const refusal = this.#refusals.get(text);
-    if (refusal !== undefined && refusal.until > this.clock.now())
-      return answered({ kind: 'failed', error: refusal.error });
-    const check = this.#begin(text, key, settings, entry, claimed);
+    if (refusal !== undefined && refusal.until > this.clock.now()) return answered(refusal.error);
+    const check = this.#begin(text, key, settings, entry, claimed, requestId);
     this.#running.set(text, check);
     return check;
   }
@@ -86,6 +96,7 @@ export class TagChecks {
       await this.health.succeeded(scope);
     } catch (error) {
       if (!isUpstreamError(error)) throw error;
+      this.failures.tell(settings, about(key), error, undefined);
       await this.health.failed(scope, error, false);
     }
   }
@@ -101,11 +112,14 @@ export class TagChecks {
     settings: ProxyCacheSettings,
     entry: CachedTag | undefined,
     claimed: boolean,
+    requestId: RequestIdSource | undefined,
   ): RunningCheck {
     let reported = false;
+    const late = new UpstreamError('timeout', 'the upstream did not answer within the check budget');
     const report = async (error: UpstreamError) => {
       if (reported && error.failureClass === 'timeout') return;
       reported = true;
+      this.failures.tell(settings, about(key), error, requestId);
       await this.health.failed(this.health.scopeOf(settings), error, claimed);
     };
     const result = this.#ask(key, settings, entry, report)
@@ -118,7 +132,10 @@ export class TagChecks {
     result.catch((error: unknown) => this.logger.warn({ err: error }, 'a check of a tag could not be carried out'));
     return {
       result,
-      overdue: () => report(new UpstreamError('timeout', 'the upstream did not answer within the check budget')),
+      async overdue() {
+        await report(late);
+        return late;
+      },
     };
   }
 
@@ -132,16 +149,15 @@ export class TagChecks {
     const signal = AbortSignal.timeout(this.deadlines.clientBudgetMs);
     try {
       const upstream = this.upstreams.registry(settings);
-      if (entry !== undefined) {
-        const same = await this.#stillSame(key, upstream, entry, signal);
-        if (same === true) {
-          await this.health.succeeded(this.health.scopeOf(settings));
-          const confirmed = await this.tags.confirm(key, entry, askedAt);
-          if (confirmed !== undefined) return { kind: 'same', entry: confirmed };
-        }
+      const told = entry === undefined ? undefined : await this.#headDigest(key, upstream, signal);
+      if (entry !== undefined && told === entry.digest) {
+        await this.health.succeeded(this.health.scopeOf(settings));
+        const confirmed = await this.tags.confirm(key, entry, askedAt);
+        if (confirmed !== undefined) return { kind: 'same', entry: confirmed };
       }
       const manifest = await this.#fetch(key, upstream, signal);
       await this.health.succeeded(this.health.scopeOf(settings));
+      if (told !== undefined && told !== manifest.digest) this.emit('head-get-mismatch', about(key));
       // Stored and linked first, so that a collector never finds the tag pointing at what it is about to remove (G3).
       await this.manifests.put(key.repository, manifest);
       const written = await this.tags.move(key, upstream.endpoint.origin, manifest.digest, askedAt);
@@ -155,17 +171,11 @@ export class TagChecks {
     }
   }
 
-  /** `undefined` when HEAD does not tell. */
-  async #stillSame(
-    key: TagKey,
-    upstream: UpstreamRegistry,
-    entry: CachedTag,
-    signal: AbortSignal,
-  ): Promise<boolean | undefined> {
+  /** The digest that HEAD tells; `undefined` when it does not. It never decides what is stored: bytes do (S15). */
+  async #headDigest(key: TagKey, upstream: UpstreamRegistry, signal: AbortSignal): Promise<Digest | undefined> {
     const reference: Reference = { kind: 'tag', tag: key.tag };
     this.emit('upstream-request', { ...about(key), purpose: 'check' });
-    const { digest } = await upstream.headManifest(key.repository.name, reference, signal);
-    return digest === undefined ? undefined : digest === entry.digest;
+    return (await upstream.headManifest(key.repository.name, reference, signal)).digest;
   }
 
   async #fetch(key: TagKey, upstream: UpstreamRegistry, signal: AbortSignal): Promise<StoredManifest> {
@@ -182,8 +192,8 @@ export class TagChecks {
   }
 }
 
-function answered(result: CheckResult): RunningCheck {
-  return { result: Promise.resolve(result), overdue: async () => undefined };
+function answered(error: UpstreamError): RunningCheck {
+  return { result: Promise.resolve({ kind: 'failed', error }), overdue: async () => error };
 }
 
 function about({ repository, tag }: TagKey) {

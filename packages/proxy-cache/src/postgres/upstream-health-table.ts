@@ -31,6 +31,19 @@ export class UpstreamHealthTable {
     return new Map(rows.map((row) => [row.credential, toRecord(row)]));
   }
 
+  /** The token server that each registry names. All are origins. */
+  async tokenServers(): Promise<ReadonlyMap<string, string>> {
+    const rows = await this.knex<{ registry: string; token_server: string }>('upstream_token_server').select();
+    return new Map(rows.map(({ registry, token_server }) => [registry, token_server]));
+  }
+
+  async setTokenServer(registry: string, tokenServer: string): Promise<void> {
+    await this.knex('upstream_token_server')
+      .insert({ registry, token_server: tokenServer })
+      .onConflict('registry')
+      .merge();
+  }
+
   async knownDown(): Promise<readonly { readonly key: HealthKey; readonly record: HealthRecord }[]> {
     const rows = await this.knex<HealthRow>('upstream_health').whereNotNull('down_since');
     return rows.map((row) => ({ key: { origin: row.origin, credential: row.credential }, record: toRecord(row) }));

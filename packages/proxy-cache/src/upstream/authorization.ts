@@ -5,7 +5,7 @@ import type { Deadlines } from './deadlines.js';
 import { readBody } from './read-body.js';
 import { isAcceptableRealm } from './realm.js';
 import type { Transport } from './transport.js';
-import { isUpstreamError, UpstreamError } from './upstream-error.js';
+import { atOrigin, isUpstreamError, UpstreamError } from './upstream-error.js';
 
 /** What an authorization is for: one repository of one upstream, with one version of an organization's credentials. */
 export interface AuthorizationScope {
@@ -15,6 +15,9 @@ export interface AuthorizationScope {
   /** The upstream's name of the repository; `undefined` for the registry as a whole. */
   readonly repository: string | undefined;
 }
+
+/** Hears of the token servers that registries name, both as origins, so that their health is watched as their own. */
+export type TokenServerListener = (registry: string, tokenServer: string) => Promise<void>;
 
 /** How the upstream said it wants to be asked. */
 type Known =
@@ -48,6 +51,7 @@ export class Authorizations {
     private readonly transport: Transport,
     private readonly deadlines: Pick<Deadlines, 'idleMs'>,
     private readonly clock: Clock,
+    private readonly onTokenServer: TokenServerListener = async () => undefined,
   ) {}
 
   /** The `Authorization` value to begin with; `undefined` while the upstream has not asked for any. */
@@ -83,6 +87,7 @@ export class Authorizations {
     if (known === undefined) return undefined;
     this.#known.set(scopeKey(scope), known);
     if (known.kind === 'basic') return basicHeader(scope);
+    await this.onTokenServer(scope.origin, known.realm.origin);
     const key = tokenKey(scope, known);
     const token = this.#tokens.get(key);
     if (token !== undefined && token.header !== refused && token.renewAt > this.clock.now()) return token.header;
@@ -126,7 +131,7 @@ export class Authorizations {
       }
       return this.#readToken(body);
     } catch (error) {
-      throw asTokenServerFailure(error);
+      throw asTokenServerFailure(error, url.origin);
     }
   }
 
@@ -172,12 +177,13 @@ function basicHeader({ settings }: AuthorizationScope): string | undefined {
 }
 
 /** A token server that is down is an outage of the upstream, of class `auth`; being refused or throttled stays what it is. */
-function asTokenServerFailure(error: unknown): unknown {
+function asTokenServerFailure(error: unknown, origin: string): unknown {
   if (!isUpstreamError(error)) return error;
-  if (['denied', 'rate_limited', 'blocked', 'auth'].includes(error.failureClass)) return error;
+  if (['denied', 'rate_limited', 'blocked', 'auth'].includes(error.failureClass)) return atOrigin(error, origin);
   return new UpstreamError('auth', 'the token server of the upstream failed', {
     ...(error.upstreamStatus === undefined ? {} : { upstreamStatus: error.upstreamStatus }),
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    origin,
     cause: error,
   });
 }

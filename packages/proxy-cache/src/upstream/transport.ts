@@ -6,7 +6,7 @@ import type { Deadlines } from './deadlines.js';
 import type { GuardedAgents } from './guarded-agent.js';
 import { discard } from './read-body.js';
 import { parseRetryAfter } from './retry-after.js';
-import { isUpstreamError, UpstreamError } from './upstream-error.js';
+import { atOrigin, isUpstreamError, UpstreamError } from './upstream-error.js';
 
 /** One request to one host. Headers are the whole of what is sent beside `Host`. */
 export interface UpstreamRequest {
@@ -79,7 +79,7 @@ export class AxiosTransport implements Transport {
       });
       return readable(response);
     } catch (error) {
-      throw this.#failure(error, request.signal);
+      throw atOrigin(this.#failure(error, request.signal), request.url.origin);
     }
   }
 

@@ -2,7 +2,7 @@ import type { Clock, ProxyCacheSettings } from '@breakwater/registry-core';
 import { LRUCache } from 'lru-cache';
 import type { Lookup } from '../ports.js';
 import { AddressGuard } from './address-guard.js';
-import { Authorizations } from './authorization.js';
+import { Authorizations, type TokenServerListener } from './authorization.js';
 import type { Deadlines } from './deadlines.js';
 import { upstreamEndpoint } from './endpoint.js';
 import { type GuardedAgents, guardedAgents } from './guarded-agent.js';
@@ -17,6 +17,8 @@ export interface UpstreamClientOptions {
   /** What the operator lets the address guard through: `host`, `host:port`, or a block. */
   readonly allowedHosts: readonly string[];
   readonly lookup: Lookup;
+  /** Hears of the token servers that registries name. */
+  readonly onTokenServer?: TokenServerListener;
 }
 
 const MAX_REGISTRIES = 1_000;
@@ -35,7 +37,7 @@ export class UpstreamClient {
     this.#resolver = new Resolver(options.lookup);
     this.#agents = guardedAgents({ guard: this.#guard, resolver: this.#resolver, deadlines: options.deadlines });
     this.#transport = new AxiosTransport(this.#agents, options.deadlines, options.clock);
-    this.#authorizations = new Authorizations(this.#transport, options.deadlines, options.clock);
+    this.#authorizations = new Authorizations(this.#transport, options.deadlines, options.clock, options.onTokenServer);
   }
 
   /**

@@ -5,6 +5,8 @@ export interface UpstreamErrorOptions {
   readonly upstreamStatus?: number;
   /** How long the upstream asked us to wait, in milliseconds, already bounded. */
   readonly retryAfterMs?: number;
+  /** The origin that failed, where it is known: the registry's, its token server's, or that of a redirect. */
+  readonly origin?: string;
   /** With class `removed`: whether the upstream does not know the repository, or only this content. */
   readonly unknown?: 'repository' | 'content';
   readonly cause?: unknown;
@@ -16,6 +18,7 @@ export class UpstreamError extends Error {
   readonly upstreamStatus: number | undefined;
   readonly retryAfterMs: number | undefined;
   readonly unknown: 'repository' | 'content';
+  readonly origin: string | undefined;
 
   constructor(
     readonly failureClass: UpstreamFailureClass,
@@ -27,10 +30,23 @@ export class UpstreamError extends Error {
     this.upstreamStatus = options.upstreamStatus;
     this.retryAfterMs = options.retryAfterMs;
     this.unknown = options.unknown ?? 'content';
+    this.origin = options.origin;
   }
 }
 
 /** True for an UpstreamError. */
 export function isUpstreamError(error: unknown): error is UpstreamError {
   return (error as { code?: unknown } | null | undefined)?.code === 'UPSTREAM_FAILED';
+}
+
+/** The same failure, said of the origin it happened at. One that is known already counts. */
+export function atOrigin(error: UpstreamError, origin: string): UpstreamError {
+  if (error.origin !== undefined) return error;
+  return new UpstreamError(error.failureClass, error.message, {
+    ...(error.upstreamStatus === undefined ? {} : { upstreamStatus: error.upstreamStatus }),
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    unknown: error.unknown,
+    origin,
+    ...(error.cause === undefined ? {} : { cause: error.cause }),
+  });
 }

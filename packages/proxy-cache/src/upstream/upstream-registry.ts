@@ -21,7 +21,7 @@ import { discard, readBody } from './read-body.js';
 import { type FollowedResponse, sendFollowing } from './redirects.js';
 import { parseRetryAfter } from './retry-after.js';
 import type { Transport, UpstreamResponse } from './transport.js';
-import { UpstreamError } from './upstream-error.js';
+import { atOrigin, UpstreamError } from './upstream-error.js';
 
 /** What HEAD of a manifest told. `digest` is absent when the upstream does not say, or does not answer HEAD. */
 export interface UpstreamManifestHead {
@@ -40,6 +40,8 @@ export interface UpstreamManifest {
 export interface UpstreamBlob {
   readonly body: Readable;
   readonly size: number | undefined;
+  /** The origin that sends it: that of a content server, as a rule, behind a redirect. */
+  readonly origin: string;
 }
 
 /** A page of an upstream's tag list. `next` is the `last` to go on with. */
@@ -126,10 +128,10 @@ export class UpstreamRegistry {
   }
 
   async getBlob(name: RepositoryName, digest: Digest, signal: AbortSignal): Promise<UpstreamBlob> {
-    const { response } = await this.#sendForBlob('GET', name, digest, signal);
-    if (response.status !== 200) throw await this.#refusal(response, signal);
+    const { response, origin } = await this.#sendForBlob('GET', name, digest, signal);
+    if (response.status !== 200) throw atOrigin(await this.#refusal(response, signal), origin);
     assertNotEncoded(response);
-    return { body: response.body, size: contentLength(response) };
+    return { body: response.body, size: contentLength(response), origin };
   }
 
   async listTags(
