@@ -15,8 +15,14 @@ async function main(): Promise<void> {
   for (const warning of config.warnings) logger.warn({}, warning);
   say(config.databaseUrl === undefined ? 'Starting the embedded Postgres…' : 'Connecting to Postgres…');
   const registry = await startRegistry({ config, logger });
-  endOnSignals(registry);
-  const { passwordFile } = await registry.ready;
+  const ending = endOnSignals(registry);
+  const facts = await registry.ready.catch((error: unknown) => {
+    // A signal came before it was ready: that is an end, and no failure.
+    if (ending.aborted) return undefined;
+    throw error;
+  });
+  if (facts === undefined) return;
+  const { passwordFile } = facts;
   const address = config.publicUrl ?? registry.url;
   say(`Breakwater is ready at ${address}`);
   if (passwordFile !== undefined) say(`The password of the administrator "admin" is in ${passwordFile}`);
@@ -26,11 +32,12 @@ async function main(): Promise<void> {
   }
 }
 
-function endOnSignals(registry: Registry): void {
-  let ending = false;
+/** Aborts what it returns as soon as a signal has come. */
+function endOnSignals(registry: Registry): AbortSignal {
+  const ending = new AbortController();
   const end = (signal: NodeJS.Signals) => {
-    if (ending) process.exit(1);
-    ending = true;
+    if (ending.signal.aborted) process.exit(1);
+    ending.abort();
     say(`${signal}: finishing what is under way; once more to stop at once`);
     // A person at a keyboard waits for nobody; whoever routes requests to us needs a moment to notice.
     const periods = signal === 'SIGINT' ? { ...DRAIN, acceptMs: 0 } : DRAIN;
@@ -41,6 +48,7 @@ function endOnSignals(registry: Registry): void {
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
+  return ending.signal;
 }
 
 function say(line: string): void {

@@ -92,7 +92,7 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
       gc: parts.gc,
       proxyCache: parts.proxyCache,
       async close(periods = AT_ONCE) {
-        parts.setReady(false);
+        parts.setStage('ending');
         lifetime.abort();
         await drain(server, periods);
         await ready.catch(() => undefined);
@@ -136,6 +136,9 @@ function databaseAddress(
   return { url: config.databaseUrl };
 }
 
+/** What a registry is doing. While it ends it still serves, but should not be sent anybody. */
+type Stage = 'starting' | 'serving' | 'ending';
+
 interface Parts {
   readonly handler: ReturnType<typeof createApp>;
   readonly proxyCache: ProxyCache;
@@ -146,7 +149,7 @@ interface Parts {
   readonly users: PostgresUsers;
   readonly organizations: PostgresOrganizations;
   readonly reconcile: () => Promise<unknown>;
-  setReady(ready: boolean): void;
+  setStage(stage: Stage): void;
 }
 
 /** The wiring. Here the compiler proves that what one package needs of another is what the other has. */
@@ -214,7 +217,8 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
   });
   logEvents(proxyCache, logger);
 
-  let isReady = false;
+  let stage: Stage = 'starting';
+  let started = false;
   const handler = createApp({
     access,
     manifests,
@@ -224,8 +228,9 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     logger,
     metrics: createMetrics(proxyCache, gc),
     hooks: [gc.middleware(), proxyCache.middleware()],
-    routers: [orgSettings.router(), gc.router()],
-    isReady: () => isReady,
+    routers: [orgSettings.router(), proxyCache.router(organizations), gc.router()],
+    isReady: () => stage === 'serving',
+    hasStarted: () => started,
   });
   return {
     handler,
@@ -237,8 +242,9 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     users,
     organizations,
     reconcile: content.reconcile,
-    setReady: (ready) => {
-      isReady = ready;
+    setStage: (next) => {
+      stage = next;
+      started ||= next === 'serving';
     },
   };
 }
@@ -271,7 +277,7 @@ async function prepare(
   if (lifetime.aborted) return { passwordFile };
   parts.gc.start();
   reconcileFromNowOn(parts.reconcile, logger, lifetime);
-  parts.setReady(true);
+  parts.setStage('serving');
   return { passwordFile };
 }
 

@@ -15,8 +15,10 @@ export interface AppParts extends HostedRegistryParts, OrganizationsRouterParts 
   /** Routers of the packages. */
   readonly routers: readonly RequestHandler[];
   readonly metrics: MetricsRegistry;
-  /** Whether the registry is ready for clients. */
+  /** Whether the registry should be sent clients: not before it has started, nor while it is shutting down. */
   isReady(): boolean;
+  /** Whether it can serve those that come all the same. */
+  hasStarted(): boolean;
 }
 
 /**
@@ -48,7 +50,7 @@ export function createApp(parts: AppParts): (request: IncomingMessage, response:
     answerError(request, response, error, parts.logger);
   });
   return (request, response) => {
-    const hooks = parts.isReady() ? parts.hooks : [whileStarting];
+    const hooks = parts.hasStarted() ? parts.hooks : WHILE_STARTING;
     runHooks(hooks, 0, request, response, (error) => {
       if (error === undefined) app(request, response);
       else answerError(request, response, error, parts.logger);
@@ -59,12 +61,14 @@ export function createApp(parts: AppParts): (request: IncomingMessage, response:
 /** Pulls are answered by an outage's answer until everything is there; the health routes pass. */
 const whileStarting: Hook = (request, _response, next) => {
   if (!request.url?.startsWith('/v2') && !request.url?.startsWith('/api')) return next();
-  const error = new RegistryError('UNAVAILABLE', 'the registry is starting or shutting down', {
+  const error = new RegistryError('UNAVAILABLE', 'the registry is starting', {
     headers: { 'retry-after': '5' },
     reasonPhrase: 'Registry Not Ready',
   });
   next(error);
 };
+
+const WHILE_STARTING: readonly Hook[] = [whileStarting];
 
 function runHooks(
   hooks: readonly Hook[],

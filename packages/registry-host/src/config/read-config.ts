@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { AddressGuard } from '@breakwater/proxy-cache';
 import { z } from 'zod';
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.js';
 import { nearest } from './nearest.js';
@@ -57,6 +58,9 @@ const LEAST_PASSWORD = 8;
 /** Longest period that the settings take, ten years, in seconds. */
 const MAX_SECONDS = 315_360_000;
 
+/** Longest pause between two runs, two weeks: a timer of node reaches less than 25 days. */
+const MAX_INTERVAL_S = 1_209_600;
+
 /** Variables that Kubernetes sets in every container beside a service called "breakwater". */
 const SERVICE_LINK = /^BREAKWATER_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
 /** Variables of the project's own tests. */
@@ -64,12 +68,12 @@ const TEST_VARIABLE = /^BREAKWATER_TEST_/;
 /** A name that is so near to a known one is a slip, and starting with the default instead would be worse than not starting. */
 const SLIP_EDITS = 3;
 
-const periodS = (least: number) =>
+const periodS = (least: number, most = MAX_SECONDS) =>
   z
     .string()
     .refine(
-      (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= MAX_SECONDS,
-      `must be a whole number of seconds from ${least} to ${MAX_SECONDS}`,
+      (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
+      `must be a whole number of seconds from ${least} to ${most}`,
     )
     .transform(Number);
 
@@ -99,7 +103,7 @@ const readers = {
       .split(',')
       .map((each) => each.trim())
       .filter((each) => each !== '');
-    const wrong = hosts.find((each) => !/^[\w.:[\]-]+(?:\/\d{1,3})?$/.test(each));
+    const wrong = hosts.find((each) => !isAllowedHost(each));
     if (wrong === undefined) return hosts;
     context.addIssue(
       `must be host, host:port or CIDR, comma separated, for example registry.lan:5000,10.0.0.0/8; "${wrong}" is none of them`,
@@ -114,7 +118,7 @@ const readers = {
   BREAKWATER_SEED_ORGANIZATIONS: z
     .enum(['default', 'none'], 'must be default or none')
     .transform((text) => text === 'default'),
-  BREAKWATER_GC_INTERVAL_S: periodS(1),
+  BREAKWATER_GC_INTERVAL_S: periodS(1, MAX_INTERVAL_S),
   BREAKWATER_GC_GRACE_S: periodS(0),
   BREAKWATER_GC_HOLD_S: periodS(0),
 } satisfies Record<SettingName, z.ZodType<unknown, string>>;
@@ -190,6 +194,16 @@ function readSetting<Name extends SettingName>(
   const shown = entry?.secret === true ? 'has a value that cannot be used: it' : `is ${JSON.stringify(text)}, but`;
   problems.push({ variable: name, problem: `${shown} ${result.error.issues[0]?.message ?? 'is invalid'}` });
   return undefined;
+}
+
+/** Whether the address guard understands an entry. */
+function isAllowedHost(entry: string): boolean {
+  try {
+    new AddressGuard([entry]);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The value of a variable, or of the file that its `_FILE` twin names. */

@@ -1,18 +1,39 @@
 import type { ProxyCache } from '@breakwater/proxy-cache';
-import type { Logger } from '@breakwater/registry-core';
+import type { LogFields, Logger } from '@breakwater/registry-core';
 
 /** Writes one log line for each event that an operator wants to find again. Plain hits are not among them. */
 export function logEvents(proxyCache: ProxyCache, logger: Logger): void {
   const { events } = proxyCache;
-  events.on('shielded-pull', (event) => logger.info({ ...event }, 'a pull was shielded from its upstream'));
-  events.on('passed-error', (event) => logger.warn({ ...event }, 'a failure of the upstream was passed on'));
-  events.on('upstream-down', (event) => logger.warn({ ...event }, 'an upstream is down'));
-  events.on('upstream-recovered', (event) => logger.info({ ...event }, 'an upstream is back'));
+  events.on('shielded-pull', (event) => logger.info(fields(event), 'a pull was shielded from its upstream'));
+  events.on('masked-error', (event) => logger.warn(fields(event), 'a check failed and no client saw it'));
+  events.on('passed-error', (event) => {
+    // Names that nobody has are asked for all day.
+    const level = event.failureClass === 'removed' ? 'info' : 'warn';
+    logger[level](fields(event), 'a failure of the upstream was passed on');
+  });
+  events.on('upstream-down', (event) => logger.warn(fields(event), 'an upstream is down'));
+  events.on('upstream-recovered', (event) => logger.info(fields(event), 'an upstream is back'));
+  events.on('credentials-rejected', (event) =>
+    logger.error(fields(event), 'an upstream rejects the credentials of an organization'),
+  );
+  events.on('rate-limit-low', (event) => logger.warn(fields(event), 'a rate limit of an upstream is nearly spent'));
   events.on('integrity-failure', (event) =>
-    logger.error({ ...event }, 'an upstream sent content that is not what it should be'),
+    logger.error(fields(event), 'an upstream sent content that is not what it should be'),
   );
   events.on('head-get-mismatch', (event) =>
-    logger.warn({ ...event }, 'HEAD and GET of an upstream disagree about a tag'),
+    logger.warn(fields(event), 'HEAD and GET of an upstream disagree about a tag'),
   );
-  events.on('upstream-request', (event) => logger.debug({ ...event }, 'asking an upstream'));
+  events.on('upstream-request', (event) => logger.debug(fields(event), 'asking an upstream'));
+}
+
+/** The facts of an event under the names that log lines have: snake case, durations in seconds. */
+function fields(event: object): LogFields {
+  const named: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(event)) {
+    const isDuration = name.endsWith('Ms') && typeof value === 'number';
+    const text = isDuration ? `${name.slice(0, -'Ms'.length)}S` : name;
+    const snake = text.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    named[snake] = isDuration ? value / 1000 : value;
+  }
+  return named;
 }

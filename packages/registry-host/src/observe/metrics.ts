@@ -1,6 +1,24 @@
 import type { Gc } from '@breakwater/gc';
 import type { ProxyCache } from '@breakwater/proxy-cache';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+const MINUTE_S = 60;
+const HOUR_S = 60 * MINUTE_S;
+const DAY_S = 24 * HOUR_S;
+/** From a check that was due just now to the longest periods that anybody sets. */
+const AGES_S = [
+  MINUTE_S,
+  10 * MINUTE_S,
+  HOUR_S,
+  6 * HOUR_S,
+  12 * HOUR_S,
+  DAY_S,
+  2 * DAY_S,
+  3 * DAY_S,
+  7 * DAY_S,
+  14 * DAY_S,
+  30 * DAY_S,
+];
 
 /** Turns the packages' events into Prometheus metrics. The registry is this instance's own. */
 export function createMetrics(proxyCache: ProxyCache, gc: Gc): Registry {
@@ -12,24 +30,45 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc): Registry {
   const shielded = counter('shielded_pulls_total', 'Pulls served without the upstream’s confirmation.', ['class']);
   const masked = counter('masked_errors_total', 'Failed checks that no client saw.', ['class']);
   const passed = counter('passed_errors_total', 'Failures of an upstream that a client saw.', ['class']);
+  const age = new Histogram({
+    name: 'breakwater_stale_age_seconds',
+    help: 'Age of what shielded pulls were served.',
+    buckets: AGES_S,
+    registers: [registry],
+  });
+  const outages = counter('upstream_outages_total', 'Times that an upstream became known to be down.', ['class']);
+  const recoveries = counter('upstream_recoveries_total', 'Times that an upstream was found to be back.', []);
+  const rejected = counter('credentials_rejected_total', 'Times that an upstream rejected credentials.', []);
+  const limited = counter('rate_limit_low_total', 'Times that a rate limit of an upstream was nearly spent.', []);
+  const mismatches = counter('head_get_mismatch_total', 'Tags of which HEAD and GET of an upstream disagreed.', []);
   const requests = counter('upstream_requests_total', 'Requests for content sent to upstreams.', ['purpose']);
   const integrity = counter('integrity_failures_total', 'Content of upstreams that did not match its digest.', []);
   const freed = counter('gc_freed_bytes_total', 'Bytes that garbage collection has freed.', []);
-  const down = new Gauge({
+  new Gauge({
     name: 'breakwater_upstream_down',
-    help: '1 while an upstream is known to be down.',
+    help: '1 while an upstream is known to be down, whichever process has found out.',
     labelNames: ['origin'],
     registers: [registry],
+    async collect() {
+      this.reset();
+      for (const origin of await proxyCache.upstreams.knownDown()) this.set({ origin }, 1);
+    },
   });
 
   proxyCache.events.on('pull', ({ kind, result }) => pulls.inc({ type: kind, result }));
-  proxyCache.events.on('shielded-pull', ({ failureClass }) => shielded.inc({ class: failureClass }));
+  proxyCache.events.on('shielded-pull', ({ failureClass, ageMs }) => {
+    shielded.inc({ class: failureClass });
+    age.observe(ageMs / 1000);
+  });
   proxyCache.events.on('masked-error', ({ failureClass }) => masked.inc({ class: failureClass }));
   proxyCache.events.on('passed-error', ({ failureClass }) => passed.inc({ class: failureClass }));
   proxyCache.events.on('upstream-request', ({ purpose }) => requests.inc({ purpose }));
   proxyCache.events.on('integrity-failure', () => integrity.inc());
-  proxyCache.events.on('upstream-down', ({ origin }) => down.set({ origin }, 1));
-  proxyCache.events.on('upstream-recovered', ({ origin }) => down.set({ origin }, 0));
+  proxyCache.events.on('credentials-rejected', () => rejected.inc());
+  proxyCache.events.on('rate-limit-low', () => limited.inc());
+  proxyCache.events.on('head-get-mismatch', () => mismatches.inc());
+  proxyCache.events.on('upstream-down', ({ failureClass }) => outages.inc({ class: failureClass }));
+  proxyCache.events.on('upstream-recovered', () => recoveries.inc());
   gc.events.on('finished', ({ dryRun, freed: { bytes } }) => {
     if (!dryRun) freed.inc(bytes);
   });

@@ -43,7 +43,8 @@ export function openDatabase(options: OpenDatabaseOptions): Knex {
     log: {
       debug: (message) => logger.debug({ knex: text(message) }, 'database'),
       deprecate: (method, alternative) => logger.debug({ method, alternative }, 'deprecated knex method'),
-      warn: (message) => logger.warn({ knex: text(message) }, 'database warning'),
+      // What fails is told to whoever asked, through its promise; knex says it a second time.
+      warn: (message) => logger.debug({ knex: text(message) }, 'database warning'),
       error: (message) => logger.error({ knex: text(message) }, 'database error'),
     },
   });
