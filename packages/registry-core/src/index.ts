@@ -69,3 +69,14 @@ export {
   type Tag,
 } from './oci/reference.js';
 export { formatUpstreamAddress, parseUpstreamAddress, type UpstreamAddress } from './oci/upstream-address.js';
+export { ChangeNotices, type ChangeNoticesOptions } from './shared-state/change-notices.js';
+export { InProcessKeyValueStore, type InProcessLimits } from './shared-state/in-process-key-value-store.js';
+export { InProcessMessages } from './shared-state/in-process-messages.js';
+export {
+  isKeepable,
+  type KeyValueStore,
+  MAX_SHARED_KEY_LENGTH,
+  MAX_SHARED_VALUE_LENGTH,
+} from './shared-state/key-value-store.js';
+export { MAX_MESSAGE_LENGTH, type MessageListener, type Messages } from './shared-state/messages.js';
+export { Subscriptions } from './shared-state/subscriptions.js';

@@ -3,6 +3,7 @@ export { type DockerRegistry, type DockerRegistryOptions, startDockerRegistry } 
 export { type HostsEntry, hostsEntry, hostsFileAccess } from './clients/hosts-entry.js';
 export { RAW_TIMEOUT, type RawAnswer, type RawRequestOptions, rawGet } from './clients/raw-client.js';
 export { pullImage, type RawPull } from './clients/raw-pull.js';
+export { type RedisServer, type RedisServerOptions, startRedisServer } from './clients/redis-server.js';
 export {
   type CopiedFile,
   type SkopeoCopy,
@@ -12,10 +13,12 @@ export {
   skopeoPush,
   writeDirectoryLayout,
 } from './clients/skopeo.js';
-export { dockerRegistryTool, skopeoTool } from './clients/tools.js';
+export { dockerRegistryTool, redisServerTool, skopeoTool } from './clients/tools.js';
 export { type Duration, durationMs, type MovableClock, movableClock } from './clock/movable-clock.js';
 export { describeBlobStore, readBlob, writeBlobFile } from './contracts/blob-store-contract.js';
+export { describeKeyValueStore } from './contracts/key-value-store-contract.js';
 export { describeManifestStore, storable } from './contracts/manifest-store-contract.js';
+export { describeMessages } from './contracts/messages-contract.js';
 export { repositoryOf, tagOf } from './contracts/repositories.js';
 export { describeTagStore } from './contracts/tag-store-contract.js';
 export { BREAKAGES, type Breakage, breakImage } from './images/broken-images.js';

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rawGet } from './raw-client.js';
+import { endProcess, freePort } from './server-process.js';
 
 export interface DockerRegistryOptions {
   /** Makes it a pull-through cache of this origin, `http://127.0.0.1:1234`. */
@@ -47,7 +47,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   const configFile = join(directory, 'config.yml');
   try {
     for (let attempt = 1; ; attempt += 1) {
-      const port = options.port ?? (await freePort());
+      const port = options.port ?? (await freePort(HOST));
       await writeFile(configFile, configOf(port, join(directory, 'data'), options.proxyOf));
       try {
         return registryOn(port, directory, await launch(configFile, port));
@@ -68,7 +68,7 @@ function registryOn(port: number, directory: string, first: ChildProcess): Docke
   const kill = async () => {
     const dying = child;
     child = undefined;
-    if (dying !== undefined) await end(dying);
+    if (dying !== undefined) await endProcess(dying);
   };
   const stop = async () => {
     await kill();
@@ -116,7 +116,7 @@ async function launch(configFile: string, port: number): Promise<ChildProcess> {
   const deadline = performance.now() + READY_WITHIN_MS;
   while (!(await answers(port))) {
     if (ended !== undefined || performance.now() > deadline) {
-      if (ended === undefined) await end(child);
+      if (ended === undefined) await endProcess(child);
       throw new Error(`docker-registry did not start: ${ended ?? 'it does not answer'}\n${said}`);
     }
     await new Promise((resolve) => setTimeout(resolve, READY_PAUSE_MS));
@@ -132,25 +132,6 @@ async function answers(port: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await ended;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, HOST, () => {
-      const address = probe.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 /** JSON is YAML, so strings need no care. */

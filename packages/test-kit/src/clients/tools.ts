@@ -9,3 +9,8 @@ export function skopeoTool(): Need {
 export function dockerRegistryTool(): Need {
   return tool('docker-registry', 'apt-get install docker-registry');
 }
+
+/** The real Redis. */
+export function redisServerTool(): Need {
+  return tool('redis-server', 'apt-get install redis-server');
+}
