@@ -1,12 +1,13 @@
 import { EventEmitter } from 'node:events';
 import type { BlobStore, Digest, ManifestStore, Repository, StoredManifest } from '@breakwater/registry-core';
+import { DownloadSlots } from './blobs/download-slots.js';
 import { PullThroughBlobs } from './blobs/pull-through-blobs.js';
 import { Spool } from './blobs/spool.js';
-import type { Emit, ProxyCacheEvents } from './events.js';
 import { ExpirableTagsView } from './gc/expirable-tags.js';
 import { UpstreamStateView } from './gc/upstream-state.js';
 import { RecoveryChecks } from './health/recovery-checks.js';
 import { UpstreamHealth } from './health/upstream-health.js';
+import { createApiRouter } from './http/api-router.js';
 import { lookUp } from './http/look-up.js';
 import { type Middleware, proxyCacheMiddleware } from './http/middleware.js';
 import { HotManifests } from './manifests/hot-manifests.js';
@@ -14,20 +15,34 @@ import { PullThroughManifests } from './manifests/pull-through-manifests.js';
 import { TagChecks } from './manifests/tag-checks.js';
 import { type ProxyCacheOptions, resolveOptions } from './options.js';
 import { PeriodicTask } from './periodic-task.js';
+import type { OrganizationDirectory } from './ports.js';
+import { CachedTagSummaries } from './postgres/cached-tag-summary.js';
 import { CachedTagTable } from './postgres/cached-tag-table.js';
 import { ContentRoots } from './postgres/content-roots.js';
 import { DigestUseTable } from './postgres/digest-use-table.js';
+import { OutageMinuteTable } from './postgres/outage-minute-table.js';
 import { UpstreamHealthTable } from './postgres/upstream-health-table.js';
 import { CachedTags } from './tags/cached-tags.js';
 import { DigestUses } from './tags/digest-uses.js';
 import { UpstreamTags } from './tags/upstream-tags.js';
+import { OutageCounts } from './timeline/outage-counts.js';
+import { OutageTimeline } from './timeline/outage-timeline.js';
+import { createEmit, type ProxyCacheEmitter } from './timeline/recording-emit.js';
 import { UpstreamClient } from './upstream/upstream-client.js';
+import type { UpstreamError } from './upstream/upstream-error.js';
+import { statusFacts, UpstreamFailures } from './upstream-failures.js';
 import { UpstreamProbe } from './upstream-probe.js';
 
 /** A pull-through proxy cache, ready to be mounted. */
 export interface ProxyCache {
   /** Answers whatever is asked of proxy organizations; everything else goes to `next`. Mount it at the root. */
   middleware(): Middleware;
+  /**
+   * The API that shows how the cache of an organization is, with its full paths, for `app.use()` at the root of an Express
+   * 4 or 5 app. `organizations` tells a hosted organization from one that does not exist; without it both are 404 to
+   * whoever may read their settings.
+   */
+  router(organizations?: OrganizationDirectory): Middleware;
   /** The host's manifests, with a miss in a proxy organization filled from its upstream. */
   readonly manifests: ManifestStore;
   /** The host's blobs, with a miss in a proxy organization filled from its upstream. */
@@ -38,12 +53,14 @@ export interface ProxyCache {
   readonly upstreams: UpstreamStateView;
   /** What settings need to know of an upstream before they are saved. */
   readonly probe: UpstreamProbe;
-  readonly events: EventEmitter<{ [Name in keyof ProxyCacheEvents]: [...ProxyCacheEvents[Name]] }>;
+  readonly events: ProxyCacheEmitter;
   /** Reads what is known of upstreams, and begins to write uses and to look for due checks. */
   start(): Promise<void>;
   /** Writes what is noted, ends downloads and checks, and closes every socket. */
   close(): Promise<void>;
 }
+
+const PRUNE_EVERY_MS = 10 * 60_000;
 
 /**
  * Builds a proxy cache over a host's stores. Nothing is opened or read before `start`.
@@ -52,25 +69,31 @@ export interface ProxyCache {
 export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const options = resolveOptions(given);
   const { knex, settings, access, clock, logger, deadlines } = options;
-  const events: ProxyCache['events'] = new EventEmitter();
-  const emit = ((name, ...payload) => {
-    events.emit(name as never, ...(payload as never));
-  }) as Emit;
+  const events: ProxyCacheEmitter = new EventEmitter();
+  const outageMinutes = new OutageMinuteTable(knex);
+  const outageCounts = new OutageCounts(outageMinutes, clock, logger);
+  const timeline = new OutageTimeline(outageMinutes, outageCounts, clock, logger);
+  const { emit, isHeard } = createEmit(events, outageCounts, logger);
 
   const tagTable = new CachedTagTable(knex);
   const digestTable = new DigestUseTable(knex);
   const tags = new CachedTags(tagTable, clock, logger);
   const digestUses = new DigestUses(digestTable, clock);
   const health = new UpstreamHealth(new UpstreamHealthTable(knex), clock, emit, logger);
-  const upstreams = new UpstreamClient(options);
+  const upstreams = new UpstreamClient({
+    ...options,
+    onTokenServer: (registry, tokenServer) => health.nameTokenServer(registry, tokenServer),
+  });
+  const failures = new UpstreamFailures(emit, clock);
   const hotManifests = new HotManifests(options.manifests);
-  const checks = new TagChecks(upstreams, tags, hotManifests, health, deadlines, clock, emit, logger);
+  const checks = new TagChecks(upstreams, tags, hotManifests, health, deadlines, clock, emit, failures, logger);
   const recovery = new RecoveryChecks(health, checks, tagTable, settings, logger);
   const spool = new Spool(options.spoolDirectory);
-  const shared = { health, upstreams, deadlines, clock, emit, logger };
+  const slots = new DownloadSlots(options.downloads);
+  const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, logger };
   const manifests = new PullThroughManifests({ ...shared, tags, digestUses, manifests: hotManifests, checks });
-  const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool });
-  const upstreamTags = new UpstreamTags(upstreams, health, deadlines, emit);
+  const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool, slots });
+  const upstreamTags = new UpstreamTags(upstreams, health, deadlines, emit, failures);
 
   const tick = new PeriodicTask('following changes', options.tickMs, logger, async () => {
     if (await tags.followChanges()) hotManifests.clear();
@@ -79,23 +102,36 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const flush = new PeriodicTask('writing uses', options.flushMs, logger, async () => {
     await tags.flush();
     await digestUses.flush();
+    await outageCounts.flush();
   });
+  const prune = new PeriodicTask('removing old events', PRUNE_EVERY_MS, logger, () => timeline.prune());
 
   async function proxied(repository: Repository) {
     const found = await settings.find(repository.organization);
     return found === undefined ? undefined : { found, repository: { ...repository, upstream: found.upstream } };
   }
 
+  function tellPassed({ organization, name }: Repository, digest: Digest) {
+    return (error: UpstreamError) => {
+      const content = { organization, repository: name, reference: digest };
+      emit('passed-error', { ...content, failureClass: error.failureClass, ...statusFacts(error) });
+    };
+  }
+
   return {
     middleware: () =>
       proxyCacheMiddleware({ settings, access, manifests, blobs, tags: upstreamTags, health, emit, logger }),
+    router: (organizations = { exists: async () => true }) => {
+      const summaries = new CachedTagSummaries(knex);
+      return createApiRouter({ settings, access, organizations, health, summaries, timeline, clock, logger });
+    },
     manifests: {
       async get(repository: Repository, digest: Digest): Promise<StoredManifest | undefined> {
         const proxy = await proxied(repository);
         if (proxy === undefined) return options.manifests.get(repository, digest);
         const { found, repository: from } = proxy;
-        const pulled = await lookUp(found, 'manifest', () => manifests.pull(found, from, { kind: 'digest', digest }));
-        return pulled?.manifest;
+        const pull = () => manifests.pull(found, from, { kind: 'digest', digest });
+        return (await lookUp(found, 'manifest', pull, tellPassed(from, digest)))?.manifest;
       },
       put: (repository, manifest) => options.manifests.put(repository, manifest),
     },
@@ -104,7 +140,8 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
         const proxy = await proxied(repository);
         if (proxy === undefined) return options.blobs.open(repository, digest);
         const { found, repository: from } = proxy;
-        return (await lookUp(found, 'blob', () => blobs.pull(found, from, digest)))?.blob;
+        const pull = () => blobs.pull(found, from, digest);
+        return (await lookUp(found, 'blob', pull, tellPassed(from, digest)))?.blob;
       },
       import: (repository, digest, file) => options.blobs.import(repository, digest, file),
     },
@@ -117,9 +154,13 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       await health.load();
       tick.start();
       flush.start();
+      prune.start();
+      // Also for processes that never live as long as it takes to come round.
+      void prune.runNow();
     },
     async close() {
       await tick.stop();
+      await prune.stop();
       await blobs.close();
       await checks.settled();
       await flush.stop();

@@ -1,11 +1,30 @@
-import type { Digest, OrganizationName, RepositoryName, UpstreamFailureClass } from '@breakwater/registry-core';
+import type {
+  Digest,
+  OrganizationName,
+  OutageClass,
+  RepositoryName,
+  UpstreamFailureClass,
+} from '@breakwater/registry-core';
 
 /** What a pull of a proxied repository was about. */
 interface AboutContent {
   readonly organization: OrganizationName;
   readonly repository: RepositoryName;
-  /** A tag or a digest. */
+  /** A tag or a digest; empty for a list of tags. */
   readonly reference: string;
+}
+
+/** What an event that a request led to says of it. Absent when nobody's request did: a check ahead or at a window's end. */
+export interface RequestFacts {
+  /** The id under which the request is logged, and which its error answer names. */
+  readonly requestId?: string;
+}
+
+/** A failure of the upstream, and whom it met. */
+interface UpstreamFailure extends AboutContent, RequestFacts {
+  readonly failureClass: UpstreamFailureClass;
+  /** The upstream's own HTTP status, if it answered. */
+  readonly upstreamStatus?: number;
 }
 
 /** What a proxy cache tells its host. Ages are milliseconds. */
@@ -19,22 +38,36 @@ export interface ProxyCacheEvents {
   ];
   /** A pull was answered from the cache without the upstream's confirmation. */
   readonly 'shielded-pull': readonly [
-    AboutContent & {
+    UpstreamFailure & {
       readonly digest: Digest;
       readonly ageMs: number;
-      readonly failureClass: UpstreamFailureClass;
       readonly why: 'outage' | 'removed' | 'denied';
     },
   ];
-  /** A check failed and the client did not see it. */
-  readonly 'masked-error': readonly [AboutContent & { readonly failureClass: UpstreamFailureClass }];
-  /** A failure of the upstream was passed on to the client. */
-  readonly 'passed-error': readonly [AboutContent & { readonly failureClass: UpstreamFailureClass }];
+  /** A check failed and the client did not see it. Told once a check, however many pulls waited for it. */
+  readonly 'masked-error': readonly [UpstreamFailure & { readonly ageMs: number }];
+  /** A failure of the upstream was passed on to the client. `ageMs` is that of a copy which has lapsed. */
+  readonly 'passed-error': readonly [UpstreamFailure & { readonly ageMs?: number }];
   /** A request for content of an upstream is about to be sent. */
   readonly 'upstream-request': readonly [AboutContent & { readonly purpose: 'check' | 'manifest' | 'blob' | 'tags' }];
-  readonly 'upstream-down': readonly [{ readonly origin: string; readonly failureClass: UpstreamFailureClass }];
+  /** An origin became known to be down: for every organization that it is the upstream of. */
+  readonly 'upstream-down': readonly [{ readonly origin: string; readonly failureClass: OutageClass }];
   readonly 'upstream-recovered': readonly [{ readonly origin: string; readonly downForMs: number }];
-  readonly 'integrity-failure': readonly [AboutContent];
+  /** The upstream refused an organization's credentials. Told once per version of them and half a minute. */
+  readonly 'credentials-rejected': readonly [UpstreamFailure & { readonly failureClass: 'denied' }];
+  /** The upstream says that an organization's rate limit is nearly spent. */
+  readonly 'rate-limit-low': readonly [
+    AboutContent &
+      RequestFacts & {
+        readonly failureClass: 'rate_limited';
+        readonly origin: string;
+        readonly remaining: number;
+        /** How many requests the limit allows, if the upstream says. */
+        readonly limit?: number;
+      },
+  ];
+  /** The upstream sent content that does not match its digest. It was neither stored nor served whole. */
+  readonly 'integrity-failure': readonly [AboutContent & RequestFacts & { readonly failureClass: 'integrity' }];
   /** HEAD and GET of a tag disagreed about its digest; the bytes of GET count. */
   readonly 'head-get-mismatch': readonly [AboutContent];
 }
@@ -43,3 +76,14 @@ export type ProxyCacheEventName = keyof ProxyCacheEvents;
 
 /** Tells of events. */
 export type Emit = <Name extends ProxyCacheEventName>(name: Name, ...payload: ProxyCacheEvents[Name]) => void;
+
+/** Whether anybody listens: asked before the payload of an event is made on the path of every pull. */
+export type IsHeard = (name: ProxyCacheEventName) => boolean;
+
+/** Gives the id of a request, which is made only when it is asked for. */
+export type RequestIdSource = () => string;
+
+/** The request of an event, for whoever may have none. */
+export function requestFacts(requestId: RequestIdSource | undefined): RequestFacts {
+  return requestId === undefined ? {} : { requestId: requestId() };
+}

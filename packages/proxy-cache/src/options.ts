@@ -7,6 +7,7 @@ import type {
   ProxyCacheSettingsReader,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
+import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from './blobs/download-slots.js';
 import type { Lookup } from './ports.js';
 import { DEFAULT_DEADLINES, type Deadlines } from './upstream/deadlines.js';
 import { systemLookup } from './upstream/resolver.js';
@@ -31,6 +32,8 @@ export interface ProxyCacheOptions {
   readonly lookup?: Lookup;
   /** How long upstreams may take; what is not given is as in `DEFAULT_DEADLINES`. */
   readonly deadlines?: Partial<Deadlines>;
+  /** How many downloads run at a time; what is not given is as in `DEFAULT_DOWNLOAD_LIMITS`. */
+  readonly downloads?: Partial<DownloadLimits>;
   /** How often memory follows Postgres and due checks are looked for, in milliseconds. Default 1,000. */
   readonly tickMs?: number;
   /** How often noted uses are written, in milliseconds. Default 5,000. */
@@ -38,14 +41,19 @@ export interface ProxyCacheOptions {
 }
 
 /** Options with nothing left open. */
-export type ResolvedOptions = Required<Omit<ProxyCacheOptions, 'deadlines'>> & { readonly deadlines: Deadlines };
+export type ResolvedOptions = Required<Omit<ProxyCacheOptions, 'deadlines' | 'downloads'>> & {
+  readonly deadlines: Deadlines;
+  readonly downloads: DownloadLimits;
+};
 
 /** @throws RangeError naming the option that cannot be */
 export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
   const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
+  const downloads = { ...DEFAULT_DOWNLOAD_LIMITS, ...options.downloads };
   const resolved = {
     ...options,
     deadlines,
+    downloads,
     allowedHosts: options.allowedHosts ?? [],
     lookup: options.lookup ?? systemLookup,
     tickMs: options.tickMs ?? 1_000,
@@ -53,6 +61,9 @@ export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
   };
   for (const [name, value] of Object.entries({ ...deadlines, tickMs: resolved.tickMs, flushMs: resolved.flushMs })) {
     if (!Number.isFinite(value) || value <= 0) throw new RangeError(`${name} must be a number of milliseconds above 0`);
+  }
+  for (const [name, value] of Object.entries(downloads)) {
+    if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${name} must be a whole number above 0`);
   }
   return resolved;
 }

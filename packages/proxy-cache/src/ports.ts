@@ -1,4 +1,4 @@
-import type { Repository, Tag } from '@breakwater/registry-core';
+import type { OrganizationName, Repository, Tag } from '@breakwater/registry-core';
 
 /** A network address that a name resolved to. */
 export interface ResolvedAddress {
@@ -16,4 +16,9 @@ export type ProxiedRepository = Repository & { readonly upstream: string };
 export interface TagKey {
   readonly repository: ProxiedRepository;
   readonly tag: Tag;
+}
+
+/** The host's organizations, hosted and proxied alike. */
+export interface OrganizationDirectory {
+  exists(organization: OrganizationName): Promise<boolean>;
 }

@@ -13,15 +13,17 @@ import {
   answerTags,
   type RegistryRoute,
   RouteMemory,
+  requestId,
 } from '@breakwater/registry-http';
 import type { PullThroughBlobs } from '../blobs/pull-through-blobs.js';
-import type { Emit } from '../events.js';
+import { type Emit, type RequestIdSource, requestFacts } from '../events.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { PullThroughManifests } from '../manifests/pull-through-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
 import type { UpstreamTags } from '../tags/upstream-tags.js';
 import { upstreamDisplayName } from '../upstream/endpoint.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
+import { statusFacts } from '../upstream-failures.js';
 import { pullFailure } from './pull-failure.js';
 
 /** A plain handler of node:http, which Express 4 and 5 mount like any middleware. */
@@ -85,8 +87,9 @@ async function handle(
     if (hot === undefined) await answer(parts, request, response, route, settings, repository);
     else await answerManifest(request, response, repository, hot.manifest, hot.headers);
   } catch (error) {
-    if (!isUpstreamError(error) || response.headersSent) throw error;
-    throw await passOn(parts, route, settings, repository, error);
+    if (!isUpstreamError(error)) throw error;
+    tellPassed(parts, request, route, repository, error);
+    throw response.headersSent ? error : passOn(parts, route, settings, error);
   }
   return true;
 }
@@ -107,16 +110,17 @@ async function answer(
   settings: ProxyCacheSettings,
   repository: ProxiedRepository,
 ): Promise<void> {
+  const id: RequestIdSource = () => requestId(request);
   switch (route.kind) {
     case 'manifest': {
-      const pulled = await parts.manifests.pull(settings, repository, route.reference);
+      const pulled = await parts.manifests.pull(settings, repository, route.reference, id);
       await answerManifest(request, response, repository, pulled.manifest, pulled.headers);
       return;
     }
     case 'blob':
-      return answerBlobRequest(parts, request, response, route, settings, repository);
+      return answerBlobRequest(parts, request, response, route, settings, repository, id);
     case 'tags':
-      return answerTags(request, response, repository, await parts.tags.list(settings, repository, route.query), {
+      return answerTags(request, response, repository, await parts.tags.list(settings, repository, route.query, id), {
         'cache-status': 'Breakwater; fwd=request',
       });
     case 'referrers':
@@ -132,33 +136,48 @@ async function answerBlobRequest(
   route: ProxiedRoute & { kind: 'blob' },
   settings: ProxyCacheSettings,
   repository: ProxiedRepository,
+  id: RequestIdSource,
 ): Promise<void> {
   if (request.method === 'HEAD') {
-    const known = await parts.blobs.size(settings, repository, route.digest);
+    const known = await parts.blobs.size(settings, repository, route.digest, id);
     if (known !== undefined) {
       const blob = { size: known.size, read: async () => 0, close: async () => undefined };
       return answerBlob(request, response, repository, route.digest, blob, known.headers);
     }
   }
-  const { blob, headers } = await parts.blobs.pull(settings, repository, route.digest);
+  const { blob, headers } = await parts.blobs.pull(settings, repository, route.digest, id);
   await answerBlob(request, response, repository, route.digest, blob, headers);
 }
 
-async function passOn(
+/** A body that is cut because its upstream failed is a failure passed on as well. */
+function tellPassed(
   parts: MiddlewareParts,
+  request: IncomingMessage,
   route: ProxiedRoute,
-  settings: ProxyCacheSettings,
   repository: ProxiedRepository,
   error: UpstreamError,
-): Promise<RegistryError> {
-  // An address that is not valid is blocked, and has no health.
-  const { down } = error.failureClass === 'blocked' ? {} : parts.health.peek(parts.health.scopeOf(settings));
+): void {
+  const tag = route.kind === 'manifest' && route.reference.kind === 'tag' ? route.reference.tag : undefined;
+  const age = tag === undefined ? undefined : parts.manifests.ageMs(repository, tag);
   parts.emit('passed-error', {
     organization: repository.organization,
     repository: repository.name,
     reference: referenceText(route),
     failureClass: error.failureClass,
+    ...statusFacts(error),
+    ...(age === undefined ? {} : { ageMs: age }),
+    ...requestFacts(() => requestId(request)),
   });
+}
+
+function passOn(
+  parts: MiddlewareParts,
+  route: ProxiedRoute,
+  settings: ProxyCacheSettings,
+  error: UpstreamError,
+): RegistryError {
+  // An address that is not valid is blocked, and has no health.
+  const { down } = error.failureClass === 'blocked' ? {} : parts.health.peek(parts.health.scopeOf(settings));
   return pullFailure(error, {
     kind: route.kind === 'blob' || route.kind === 'tags' ? route.kind : 'manifest',
     hasCredentials: settings.credentials !== undefined,

@@ -10,7 +10,7 @@ import {
 import { decideAnswer } from '../decision/decide-answer.js';
 import { decidePull, type PullDecision } from '../decision/decide-pull.js';
 import { ageMs, effectiveCheckIntervalS } from '../decision/freshness.js';
-import type { Emit } from '../events.js';
+import { type Emit, type IsHeard, type RequestIdSource, requestFacts } from '../events.js';
 import { rateLimited, type UpstreamHealth } from '../health/upstream-health.js';
 import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { CachedTag } from '../tags/cached-tag.js';
@@ -19,7 +19,8 @@ import type { DigestUses } from '../tags/digest-uses.js';
 import type { Deadlines } from '../upstream/deadlines.js';
 import { upstreamEndpoint } from '../upstream/endpoint.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
-import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
+import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
+import { statusFacts, type UpstreamFailures } from '../upstream-failures.js';
 import { forwardedHeaders, hitHeaders, shieldedHeaders } from './cache-headers.js';
 import { fetchManifest } from './fetch-manifest.js';
 import { contentKey, type HotManifests } from './hot-manifests.js';
@@ -37,12 +38,15 @@ export interface PullThroughManifestsParts {
   readonly deadlines: Deadlines;
   readonly clock: Clock;
   readonly emit: Emit;
+  readonly isHeard: IsHeard;
+  readonly failures: UpstreamFailures;
 }
 
 /** One pull of a tag. */
 interface TagPull {
   readonly settings: ProxyCacheSettings;
   readonly key: TagKey;
+  readonly requestId: RequestIdSource | undefined;
 }
 
 const OVERDUE = Symbol('overdue');
@@ -50,6 +54,7 @@ const OVERDUE = Symbol('overdue');
 /** Pulls of manifests: from the cache where the decision allows it, else from the upstream. */
 export class PullThroughManifests {
   readonly #fetching = new Map<string, Promise<StoredManifest>>();
+  readonly #masked = new WeakSet<UpstreamError>();
 
   constructor(private readonly parts: PullThroughManifestsParts) {}
 
@@ -57,10 +62,15 @@ export class PullThroughManifests {
    * @throws UpstreamError when the upstream fails and nothing may be served instead
    * @throws RegistryError for failures of our own store
    */
-  pull(settings: ProxyCacheSettings, repository: ProxiedRepository, reference: Reference): Promise<PulledManifest> {
+  pull(
+    settings: ProxyCacheSettings,
+    repository: ProxiedRepository,
+    reference: Reference,
+    requestId?: RequestIdSource,
+  ): Promise<PulledManifest> {
     return reference.kind === 'tag'
-      ? this.#pullTag(settings, repository, reference.tag)
-      : this.#pullDigest(settings, repository, reference.digest);
+      ? this.#pullTag({ settings, key: { repository, tag: reference.tag }, requestId })
+      : this.#pullDigest(settings, repository, reference.digest, requestId);
   }
 
   /**
@@ -90,12 +100,18 @@ export class PullThroughManifests {
     const manifest = decision.kind === 'serve' ? manifests.hot(contentKey(repository, entry.digest)) : undefined;
     if (decision.kind !== 'serve' || manifest === undefined) return undefined;
     tags.noteUse(key, text);
-    return this.#serveFresh({ settings, key }, entry, manifest, decision.checkAhead, now);
+    return this.#serveFresh({ settings, key, requestId: undefined }, entry, manifest, decision.checkAhead, now);
   }
 
-  async #pullTag(settings: ProxyCacheSettings, repository: ProxiedRepository, tag: Tag): Promise<PulledManifest> {
+  /** The age of what this process has in memory of a tag, in milliseconds. */
+  ageMs(repository: ProxiedRepository, tag: Tag): number | undefined {
+    const entry = this.parts.tags.hot(tagKeyText({ repository, tag }));
+    return entry === undefined ? undefined : ageMs(entry, this.parts.clock.now());
+  }
+
+  async #pullTag(pull: TagPull): Promise<PulledManifest> {
     const { tags, health } = this.parts;
-    const pull: TagPull = { settings, key: { repository, tag } };
+    const { settings } = pull;
     const [entry] = await Promise.all([tags.load(pull.key), health.facts(health.scopeOf(settings))]);
     const now = this.parts.clock.now();
     const decision = this.#decide(settings, entry, now);
@@ -120,15 +136,15 @@ export class PullThroughManifests {
     entry: CachedTag | undefined,
     decision: PullDecision & { kind: 'ask' },
   ): Promise<PulledManifest> {
-    const check = this.parts.checks.start(pull.key, pull.settings, entry);
+    const { requestId } = pull;
+    const check = this.parts.checks.start(pull.key, pull.settings, entry, requestId === undefined ? {} : { requestId });
     const result =
       decision.budget === 'check'
         ? await withinBudget(check.result, this.parts.deadlines.checkBudgetMs)
         : await check.result;
     if (result === OVERDUE) {
       // Told to health at once, so that no other pull waits for the same silence.
-      await check.overdue();
-      return this.#afterFailure(pull, entry, decision.state, new UpstreamError('timeout', 'the check took too long'));
+      return this.#afterFailure(pull, entry, decision.state, await check.overdue());
     }
     return this.#afterCheck(pull, entry, decision.state, result);
   }
@@ -165,12 +181,13 @@ export class PullThroughManifests {
   ): Promise<PulledManifest> {
     const answer = decideAnswer(state, { kind: 'failed', failureClass: error.failureClass }, pull.settings);
     if (answer.kind !== 'shield' || entry === undefined) throw error;
-    this.parts.emit('masked-error', { ...about(pull), failureClass: error.failureClass });
-    return this.#serveShielded(pull, entry, {
-      why: answer.why,
-      failureClass: error.failureClass,
-      ...(error.upstreamStatus === undefined ? {} : { upstreamStatus: error.upstreamStatus }),
-    });
+    const facts = { failureClass: error.failureClass, ...statusFacts(error) };
+    // One check that failed is one masked error, also when many pulls have waited for it.
+    if (!this.#masked.has(error)) {
+      this.#masked.add(error);
+      this.parts.emit('masked-error', { ...about(pull), ...facts, ageMs: ageMs(entry, this.parts.clock.now()) });
+    }
+    return this.#serveShielded(pull, entry, { why: answer.why, ...facts });
   }
 
   #serveFresh(
@@ -197,15 +214,16 @@ export class PullThroughManifests {
   }
 
   /** The manifest that a cached tag points to. If the store has lost it, it is fetched again by its digest. */
-  async #stored({ settings, key }: TagPull, entry: CachedTag): Promise<StoredManifest> {
+  async #stored({ settings, key, requestId }: TagPull, entry: CachedTag): Promise<StoredManifest> {
     const stored = await this.parts.manifests.get(key.repository, entry.digest);
-    return stored ?? this.#fetchShared(settings, key.repository, entry.digest);
+    return stored ?? this.#fetchShared(settings, key.repository, entry.digest, requestId);
   }
 
   async #pullDigest(
     settings: ProxyCacheSettings,
     repository: ProxiedRepository,
     digest: Digest,
+    requestId: RequestIdSource | undefined,
   ): Promise<PulledManifest> {
     const { manifests, digestUses } = this.parts;
     const reference: Reference = { kind: 'digest', digest };
@@ -215,27 +233,37 @@ export class PullThroughManifests {
       this.#tellPull(repository, reference, 'hit');
       return { manifest: stored, headers: hitHeaders() };
     }
-    const manifest = await this.#fetchShared(settings, repository, digest);
+    const manifest = await this.#fetchShared(settings, repository, digest, requestId);
     digestUses.note(repository, digest);
     this.#tellPull(repository, reference, 'miss');
     return { manifest, headers: forwardedHeaders('uri-miss', true) };
   }
 
-  #fetchShared(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<StoredManifest> {
+  #fetchShared(
+    settings: ProxyCacheSettings,
+    repository: ProxiedRepository,
+    digest: Digest,
+    requestId: RequestIdSource | undefined,
+  ): Promise<StoredManifest> {
     const key = contentKey(repository, digest);
     const inFlight = this.#fetching.get(key);
     if (inFlight !== undefined) return inFlight;
-    const fetching = this.#fetch(settings, repository, digest).finally(() => this.#fetching.delete(key));
+    const fetching = this.#fetch(settings, repository, digest, requestId).finally(() => this.#fetching.delete(key));
     this.#fetching.set(key, fetching);
     return fetching;
   }
 
-  async #fetch(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<StoredManifest> {
-    const { upstreams, health, deadlines, manifests, emit } = this.parts;
+  async #fetch(
+    settings: ProxyCacheSettings,
+    repository: ProxiedRepository,
+    digest: Digest,
+    requestId: RequestIdSource | undefined,
+  ): Promise<StoredManifest> {
+    const { upstreams, health, deadlines, manifests, emit, failures } = this.parts;
     const reference: Reference = { kind: 'digest', digest };
-    const content = { organization: repository.organization, repository: repository.name, reference: digest };
+    const content = { repository: repository.name, reference: digest };
     await health.assertMayAsk(settings);
-    emit('upstream-request', { ...content, purpose: 'manifest' });
+    emit('upstream-request', { organization: repository.organization, ...content, purpose: 'manifest' });
     try {
       const signal = AbortSignal.timeout(deadlines.clientBudgetMs);
       const manifest = await fetchManifest(upstreams.registry(settings), repository.name, reference, signal);
@@ -244,7 +272,7 @@ export class PullThroughManifests {
       return manifest;
     } catch (error) {
       if (isUpstreamError(error)) {
-        if (error.failureClass === 'integrity') emit('integrity-failure', content);
+        failures.tell(settings, content, error, requestId);
         await health.failed(health.scopeOf(settings), error, false);
       }
       throw error;
@@ -261,6 +289,7 @@ export class PullThroughManifests {
     reference: Reference,
     result: 'hit' | 'miss' | 'revalidated' | 'moved' | 'shielded',
   ): void {
+    if (!this.parts.isHeard('pull')) return;
     this.parts.emit('pull', {
       organization: repository.organization,
       repository: repository.name,
@@ -282,6 +311,11 @@ function tagReference({ key }: TagPull): Reference {
   return { kind: 'tag', tag: key.tag };
 }
 
-function about({ key }: TagPull) {
-  return { organization: key.repository.organization, repository: key.repository.name, reference: key.tag };
+function about({ key, requestId }: TagPull) {
+  return {
+    organization: key.repository.organization,
+    repository: key.repository.name,
+    reference: key.tag,
+    ...requestFacts(requestId),
+  };
 }

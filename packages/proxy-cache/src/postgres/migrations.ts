@@ -1,4 +1,6 @@
 import type { Knex } from 'knex';
+import * as outageMinutes from './migrations/0002-outage-minutes.js';
+import * as tokenServers from './migrations/0003-token-servers.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -57,7 +59,12 @@ const tables: ProxyCacheMigration = {
   },
 };
 
-const MIGRATIONS: readonly ProxyCacheMigration[] = [tables];
+/** In the order in which they run. Names are recorded in the database: never rename, never edit one that was released. */
+const MIGRATIONS: readonly ProxyCacheMigration[] = [
+  tables,
+  { name: '0002_outage_minutes', up: outageMinutes.up, down: outageMinutes.down },
+  { name: '0003_token_servers', up: tokenServers.up, down: tokenServers.down },
+];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */
 export function proxyCacheMigrations(): Knex.MigratorConfig {

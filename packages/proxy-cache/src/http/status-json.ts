@@ -1,0 +1,55 @@
+import type { OrganizationStatus } from '../organization-status.js';
+import { COUNTED_UP_TO } from '../postgres/cached-tag-summary.js';
+import type { BucketPage, Counts } from '../timeline/bucket-page.js';
+import type { TimelineKind } from '../timeline/timeline-kinds.js';
+import { type EventsQuery, nextPageToken } from './events-query.js';
+
+/** The answer of `health`: names in snake case, times in ISO 8601, `null` for what is not known. */
+export function statusJson(status: OrganizationStatus): Readonly<Record<string, unknown>> {
+  const { settings, upstream, cached, lastDay } = status;
+  return {
+    status: upstream.status,
+    upstream: settings.upstream,
+    origin: upstream.originHost ?? null,
+    known_down_since: isoTime(upstream.downSince),
+    failure_class: upstream.failureClass ?? null,
+    upstream_status: upstream.upstreamStatus ?? null,
+    next_check_at: isoTime(upstream.nextCheckAt),
+    retry_after_until: isoTime(upstream.retryAfterUntil),
+    last_success_at: isoTime(upstream.lastSuccessAt),
+    last_failure_at: isoTime(upstream.lastFailureAt),
+    rate_limit: { limit: null, remaining: null, at: null },
+    cached: {
+      tags: cached.tags,
+      lapsed: cached.lapsed,
+      counted_up_to: COUNTED_UP_TO,
+      oldest_confirmed_at: isoTime(cached.oldestConfirmedAt),
+    },
+    last_24h: {
+      shielded_pulls: total(lastDay, 'shielded_pull'),
+      masked_errors: total(lastDay, 'masked_error'),
+      passed_errors: total(lastDay, 'passed_error'),
+      counts: lastDay,
+    },
+  };
+}
+
+/** The answer of `events`. `next_page` is there when the listing goes on. */
+export function eventsJson(query: EventsQuery, page: BucketPage): Readonly<Record<string, unknown>> {
+  return {
+    period: query.period,
+    by: query.by,
+    from: isoTime(query.whole.from),
+    to: isoTime(query.whole.to),
+    buckets: page.buckets.map(({ start, counts }) => ({ start: isoTime(start), counts })),
+    ...(page.next === undefined ? {} : { next_page: nextPageToken(query, page.next) }),
+  };
+}
+
+function total(counts: Counts, kind: TimelineKind): number {
+  return Object.values(counts[kind] ?? {}).reduce((sum, count) => sum + count, 0);
+}
+
+function isoTime(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
+}

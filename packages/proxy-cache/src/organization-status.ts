@@ -1,0 +1,105 @@
+import type { Clock, FailureClass, ProxyCacheSettings } from '@breakwater/registry-core';
+import type { HealthRecord } from './health/health-record.js';
+import type { UpstreamHealth } from './health/upstream-health.js';
+import type { CachedTagSummaries, CachedTagSummary } from './postgres/cached-tag-summary.js';
+import type { Counts } from './timeline/bucket-page.js';
+import type { OutageTimeline } from './timeline/outage-timeline.js';
+import { upstreamEndpoint } from './upstream/endpoint.js';
+import { isUpstreamError } from './upstream/upstream-error.js';
+
+/** How an organization's cache is: its upstream, what is cached, and the last 24 hours. Times are ms since the epoch. */
+export interface OrganizationStatus {
+  readonly settings: ProxyCacheSettings;
+  readonly upstream: UpstreamStatus;
+  readonly cached: CachedTagSummary;
+  readonly lastDay: Counts;
+}
+
+/** How the upstream is for one organization: `down` also while only its own credential may not ask. */
+export interface UpstreamStatus
+  extends Pick<
+    HealthRecord,
+    'downSince' | 'upstreamStatus' | 'nextCheckAt' | 'retryAfterUntil' | 'lastSuccessAt' | 'lastFailureAt'
+  > {
+  readonly status: 'up' | 'down' | 'unknown';
+  /** Name of the host that is dialled; absent when the address cannot be one. */
+  readonly originHost?: string;
+  readonly failureClass?: FailureClass;
+}
+
+/** What the status leans on. */
+export interface StatusParts {
+  readonly health: Pick<UpstreamHealth, 'scopeOf' | 'records'>;
+  readonly summaries: Pick<CachedTagSummaries, 'find'>;
+  readonly timeline: Pick<OutageTimeline, 'lastDay'>;
+  readonly clock: Clock;
+}
+
+/**
+ * Looks up how an organization's cache is. Asks no upstream.
+ * @throws RegistryError UNAVAILABLE when the database cannot be asked
+ */
+export async function organizationStatus(
+  parts: StatusParts,
+  settings: ProxyCacheSettings,
+): Promise<OrganizationStatus> {
+  const { organization, stalenessPeriodS } = settings;
+  const now = parts.clock.now();
+  const [upstream, cached, lastDay] = await Promise.all([
+    upstreamStatus(parts, settings, now),
+    parts.summaries.find(organization, settings.upstream, now - stalenessPeriodS * 1000),
+    parts.timeline.lastDay(organization),
+  ]);
+  // With a period of 0 nothing may be served unconfirmed, however young it is.
+  const lapsed = stalenessPeriodS === 0 ? cached.tags : cached.lapsed;
+  return { settings, upstream, cached: { ...cached, lapsed }, lastDay };
+}
+
+async function upstreamStatus(
+  { health }: StatusParts,
+  settings: ProxyCacheSettings,
+  now: number,
+): Promise<UpstreamStatus> {
+  const originHost = hostNameOf(settings);
+  // Such an address is never dialled, so that nothing is known of it.
+  if (originHost === undefined) return { status: 'unknown', failureClass: 'blocked' };
+  const { origin, credential } = await health.records(health.scopeOf(settings));
+  return { originHost, ...mergeRecords(origin, credential, now) };
+}
+
+/** The record of an origin and that of a credential at it as one. Pure. */
+export function mergeRecords(
+  origin: HealthRecord,
+  credential: HealthRecord,
+  now: number,
+): Omit<UpstreamStatus, 'originHost'> {
+  const down = [origin, credential].find(({ downSince }) => downSince !== undefined);
+  const retryAfterUntil = credential.retryAfterUntil ?? 0;
+  const lastSuccessAt = latest(origin.lastSuccessAt, credential.lastSuccessAt);
+  const lastFailureAt = latest(origin.lastFailureAt, credential.lastFailureAt);
+  const heard = lastSuccessAt !== undefined;
+  return {
+    status: down === undefined ? (heard ? 'up' : 'unknown') : 'down',
+    ...(down?.downSince === undefined ? {} : { downSince: down.downSince }),
+    ...(down?.failureClass === undefined ? {} : { failureClass: down.failureClass }),
+    ...(down?.upstreamStatus === undefined ? {} : { upstreamStatus: down.upstreamStatus }),
+    ...(down?.nextCheckAt === undefined ? {} : { nextCheckAt: down.nextCheckAt }),
+    ...(retryAfterUntil > now ? { retryAfterUntil } : {}),
+    ...(lastSuccessAt === undefined ? {} : { lastSuccessAt }),
+    ...(lastFailureAt === undefined ? {} : { lastFailureAt }),
+  };
+}
+
+function latest(...times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
+}
+
+function hostNameOf(settings: ProxyCacheSettings): string | undefined {
+  try {
+    return new URL(upstreamEndpoint(settings).origin).hostname;
+  } catch (error) {
+    if (isUpstreamError(error)) return undefined;
+    throw error;
+  }
+}
