@@ -1,5 +1,12 @@
 import { EventEmitter } from 'node:events';
-import type { BlobStore, Digest, ManifestStore, Repository, StoredManifest } from '@breakwater/registry-core';
+import {
+  type BlobStore,
+  ChangeNotices,
+  type Digest,
+  type ManifestStore,
+  type Repository,
+  type StoredManifest,
+} from '@breakwater/registry-core';
 import { DownloadSlots } from './blobs/download-slots.js';
 import { PullThroughBlobs } from './blobs/pull-through-blobs.js';
 import { Spool } from './blobs/spool.js';
@@ -60,6 +67,7 @@ export interface ProxyCache {
   close(): Promise<void>;
 }
 
+const TAG_CHANGES = 'cached-tags';
 const PRUNE_EVERY_MS = 10 * 60_000;
 
 /**
@@ -77,12 +85,14 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
 
   const tagTable = new CachedTagTable(knex);
   const digestTable = new DigestUseTable(knex);
-  const tags = new CachedTags(tagTable, clock, logger);
+  let notices: ChangeNotices | undefined;
+  const tags = new CachedTags(tagTable, clock, logger, () => notices?.announce());
   const digestUses = new DigestUses(digestTable, clock);
   const health = new UpstreamHealth(new UpstreamHealthTable(knex), clock, emit, logger);
   const upstreams = new UpstreamClient({
     ...options,
     onTokenServer: (registry, tokenServer) => health.nameTokenServer(registry, tokenServer),
+    onRateLimit: (of, told) => health.noteRateLimit(of, told),
   });
   const failures = new UpstreamFailures(emit, clock);
   const hotManifests = new HotManifests(options.manifests);
@@ -95,8 +105,11 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool, slots });
   const upstreamTags = new UpstreamTags(upstreams, health, deadlines, emit, failures);
 
-  const tick = new PeriodicTask('following changes', options.tickMs, logger, async () => {
+  const follow = async () => {
     if (await tags.followChanges()) hotManifests.clear();
+  };
+  const tick = new PeriodicTask('following changes', options.tickMs, logger, async () => {
+    await follow();
     await recovery.tick();
   });
   const flush = new PeriodicTask('writing uses', options.flushMs, logger, async () => {
@@ -152,6 +165,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     async start() {
       await spool.sweep(Date.now());
       await health.load();
+      notices = new ChangeNotices({ messages: options.messages, channel: TAG_CHANGES, follow });
       tick.start();
       flush.start();
       prune.start();
@@ -159,6 +173,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       void prune.runNow();
     },
     async close() {
+      await notices?.close();
       await tick.stop();
       await prune.stop();
       await blobs.close();

@@ -57,14 +57,13 @@ export interface ProxyCacheEvents {
   readonly 'credentials-rejected': readonly [UpstreamFailure & { readonly failureClass: 'denied' }];
   /** The upstream says that an organization's rate limit is nearly spent. */
   readonly 'rate-limit-low': readonly [
-    AboutContent &
-      RequestFacts & {
-        readonly failureClass: 'rate_limited';
-        readonly origin: string;
-        readonly remaining: number;
-        /** How many requests the limit allows, if the upstream says. */
-        readonly limit?: number;
-      },
+    {
+      readonly organization: OrganizationName;
+      readonly failureClass: 'rate_limited';
+      readonly origin: string;
+      readonly remaining: number;
+      readonly limit: number;
+    },
   ];
   /** The upstream sent content that does not match its digest. It was neither stored nor served whole. */
   readonly 'integrity-failure': readonly [AboutContent & RequestFacts & { readonly failureClass: 'integrity' }];

@@ -1,10 +1,13 @@
-import type {
-  Access,
-  BlobStore,
-  Clock,
-  Logger,
-  ManifestStore,
-  ProxyCacheSettingsReader,
+import {
+  type Access,
+  type BlobStore,
+  type Clock,
+  InProcessMessages,
+  type KeyValueStore,
+  type Logger,
+  type ManifestStore,
+  type Messages,
+  type ProxyCacheSettingsReader,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from './blobs/download-slots.js';
@@ -34,6 +37,10 @@ export interface ProxyCacheOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** How many downloads run at a time; what is not given is as in `DEFAULT_DOWNLOAD_LIMITS`. */
   readonly downloads?: Partial<DownloadLimits>;
+  /** Where tokens of upstreams are shared with other processes; without it each process fetches its own. */
+  readonly sharedTokens?: KeyValueStore;
+  /** Tells other processes of tags that moved, so that they need not wait for their next look. Default in process. */
+  readonly messages?: Messages;
   /** How often memory follows Postgres and due checks are looked for, in milliseconds. Default 1,000. */
   readonly tickMs?: number;
   /** How often noted uses are written, in milliseconds. Default 5,000. */
@@ -41,7 +48,8 @@ export interface ProxyCacheOptions {
 }
 
 /** Options with nothing left open. */
-export type ResolvedOptions = Required<Omit<ProxyCacheOptions, 'deadlines' | 'downloads'>> & {
+export type ResolvedOptions = Required<Omit<ProxyCacheOptions, 'deadlines' | 'downloads' | 'sharedTokens'>> & {
+  readonly sharedTokens?: KeyValueStore;
   readonly deadlines: Deadlines;
   readonly downloads: DownloadLimits;
 };
@@ -56,6 +64,7 @@ export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
     downloads,
     allowedHosts: options.allowedHosts ?? [],
     lookup: options.lookup ?? systemLookup,
+    messages: options.messages ?? new InProcessMessages(),
     tickMs: options.tickMs ?? 1_000,
     flushMs: options.flushMs ?? 5_000,
   };

@@ -19,7 +19,7 @@ export interface OrganizationStatus {
 export interface UpstreamStatus
   extends Pick<
     HealthRecord,
-    'downSince' | 'upstreamStatus' | 'nextCheckAt' | 'retryAfterUntil' | 'lastSuccessAt' | 'lastFailureAt'
+    'downSince' | 'upstreamStatus' | 'nextCheckAt' | 'retryAfterUntil' | 'lastSuccessAt' | 'lastFailureAt' | 'rateLimit'
   > {
   readonly status: 'up' | 'down' | 'unknown';
   /** Name of the host that is dialled; absent when the address cannot be one. */
@@ -87,6 +87,7 @@ export function mergeRecords(
     ...(retryAfterUntil > now ? { retryAfterUntil } : {}),
     ...(lastSuccessAt === undefined ? {} : { lastSuccessAt }),
     ...(lastFailureAt === undefined ? {} : { lastFailureAt }),
+    ...(credential.rateLimit === undefined ? {} : { rateLimit: credential.rateLimit }),
   };
 }
 

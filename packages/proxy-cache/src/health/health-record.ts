@@ -17,6 +17,16 @@ export interface HealthRecord {
   readonly retryAfterUntil?: number;
   readonly lastSuccessAt?: number;
   readonly lastFailureAt?: number;
+  /** What the upstream told last of the credential's rate limit. */
+  readonly rateLimit?: ToldRateLimit;
+}
+
+/** A rate limit, and when it was told. The window is in seconds. */
+export interface ToldRateLimit {
+  readonly limit: number;
+  readonly remaining: number;
+  readonly windowS: number;
+  readonly at: number;
 }
 
 /** Nothing is known yet. */
@@ -61,6 +71,7 @@ export function afterFailure(record: HealthRecord, failed: FailedCheck, now: num
       ? { retryAfterUntil: now + failed.retryAfterMs }
       : {}),
     lastFailureAt: now,
+    ...(record.rateLimit === undefined ? {} : { rateLimit: record.rateLimit }),
   };
 }
 
@@ -70,5 +81,16 @@ export function afterSuccess(record: HealthRecord, now: number): HealthRecord {
     failures: 0,
     lastSuccessAt: now,
     ...(record.lastFailureAt === undefined ? {} : { lastFailureAt: record.lastFailureAt }),
+    ...(record.rateLimit === undefined ? {} : { rateLimit: record.rateLimit }),
   };
+}
+
+/** A limit counts as low when at most a tenth of it is left. */
+const LOW_PART = 0.1;
+
+/** Whether so little is left of a rate limit that nothing should be asked which can wait. A window that is over is over. */
+export function isRateLimitLow(record: HealthRecord | undefined, now: number): boolean {
+  const told = record?.rateLimit;
+  if (told === undefined || now - told.at >= told.windowS * 1000) return false;
+  return told.remaining <= told.limit * LOW_PART;
 }

@@ -5,7 +5,15 @@ import type { Emit } from '../events.js';
 import type { HealthKey, UpstreamHealthTable } from '../postgres/upstream-health-table.js';
 import { upstreamEndpoint } from '../upstream/endpoint.js';
 import { UpstreamError } from '../upstream/upstream-error.js';
-import { afterFailure, afterSuccess, type FailedCheck, type HealthRecord, UNKNOWN_HEALTH } from './health-record.js';
+import {
+  afterFailure,
+  afterSuccess,
+  type FailedCheck,
+  type HealthRecord,
+  isRateLimitLow,
+  type ToldRateLimit,
+  UNKNOWN_HEALTH,
+} from './health-record.js';
 
 /** Whose health: the origin that an organization's registry is at, and the credential it is asked with. */
 export interface HealthScope {
@@ -27,6 +35,7 @@ const ORIGIN_CLASSES: ReadonlySet<string> = new Set([
 /** How old what we remember may be before Postgres is asked again, and how often a success is written. Milliseconds. */
 const REREAD_AFTER_MS = 1_000;
 const SUCCESS_WRITE_EVERY_MS = 10_000;
+const RATE_LIMIT_WRITE_EVERY_MS = 10_000;
 const MAX_ORIGINS = 1_000;
 const ORIGIN_ITSELF = '';
 
@@ -61,7 +70,8 @@ export class UpstreamHealth {
 
   /** What is remembered, without asking anybody. */
   peek(scope: HealthScope): HealthFacts {
-    return toFacts(this.#needed(scope).map((key) => this.#remembered.get(key.origin)?.records.get(key.credential)));
+    const records = this.#needed(scope).map((key) => this.#remembered.get(key.origin)?.records.get(key.credential));
+    return toFacts(records, this.clock.now());
   }
 
   /** What the cluster knows, at most a second old. Without Postgres: what this process knows. */
@@ -175,6 +185,24 @@ export class UpstreamHealth {
         ),
     );
     return keys.filter(({ credential }) => credential === ORIGIN_ITSELF).map(({ origin }) => origin);
+  }
+
+  /** Notes what an upstream tells of a credential's rate limit; written when it matters, or has not been for a while. */
+  noteRateLimit(settings: ProxyCacheSettings, told: Omit<ToldRateLimit, 'at'>): void {
+    const key = this.scopeOf(settings);
+    const now = this.clock.now();
+    const known = this.#remembered.get(key.origin)?.records.get(key.credential) ?? UNKNOWN_HEALTH;
+    const noted = { ...known, rateLimit: { ...told, at: now } };
+    this.#remember(key, noted);
+    const becomesLow = isRateLimitLow(noted, now) && !isRateLimitLow(known, now);
+    if (becomesLow) {
+      const { limit, remaining } = told;
+      const about = { organization: settings.organization, origin: key.origin, limit, remaining };
+      this.emit('rate-limit-low', { ...about, failureClass: 'rate_limited' });
+    }
+    const isNews = becomesLow || isRateLimitLow(known, now) !== isRateLimitLow(noted, now);
+    if (!isNews && now - (known.rateLimit?.at ?? 0) < RATE_LIMIT_WRITE_EVERY_MS) return;
+    void this.#change(key, (record) => ({ ...record, rateLimit: { ...told, at: now } }));
   }
 
   /** What is known to be down and due for a check. */
@@ -294,7 +322,7 @@ function healthScope(settings: ProxyCacheSettings): HealthScope {
   return { origin: upstreamEndpoint(settings).origin, credential };
 }
 
-function toFacts(records: readonly (HealthRecord | undefined)[]): HealthFacts {
+function toFacts(records: readonly (HealthRecord | undefined)[], now: number): HealthFacts {
   const down = records.find((record) => record?.downSince !== undefined);
   const retryAfterUntil = Math.max(0, ...records.map((record) => record?.retryAfterUntil ?? 0));
   return {
@@ -302,5 +330,6 @@ function toFacts(records: readonly (HealthRecord | undefined)[]): HealthFacts {
       ? {}
       : { down: { since: down.downSince, failureClass: down.failureClass } }),
     ...(retryAfterUntil === 0 ? {} : { retryAfterUntil }),
+    ...(records.some((record) => isRateLimitLow(record, now)) ? { rateLimitLow: true } : {}),
   };
 }

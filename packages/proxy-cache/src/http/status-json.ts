@@ -18,7 +18,11 @@ export function statusJson(status: OrganizationStatus): Readonly<Record<string, 
     retry_after_until: isoTime(upstream.retryAfterUntil),
     last_success_at: isoTime(upstream.lastSuccessAt),
     last_failure_at: isoTime(upstream.lastFailureAt),
-    rate_limit: { limit: null, remaining: null, at: null },
+    rate_limit: {
+      limit: upstream.rateLimit?.limit ?? null,
+      remaining: upstream.rateLimit?.remaining ?? null,
+      at: isoTime(upstream.rateLimit?.at),
+    },
     cached: {
       tags: cached.tags,
       lapsed: cached.lapsed,

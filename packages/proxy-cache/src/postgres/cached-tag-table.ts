@@ -38,20 +38,31 @@ export class CachedTagTable {
     return updated > 0;
   }
 
-  /** Points the tag at a digest that was confirmed at a time; one statement, so readers see the old or the new. */
-  async move(key: TagKey, origin: string, digest: Digest, at: number): Promise<CachedTag> {
+  /**
+   * Points the tag at a digest that was confirmed at a time; one statement, so readers see the old or the new. `moved`
+   * when it pointed elsewhere before.
+   */
+  async move(
+    key: TagKey,
+    origin: string,
+    digest: Digest,
+    at: number,
+  ): Promise<{ readonly entry: CachedTag; readonly moved: boolean }> {
     const time = new Date(at);
     const moving = this.knex.transaction(async (transaction) => {
       const before = await transaction<CachedTagRow>('cached_tag').where(columns(key)).forUpdate().first();
-      if (before !== undefined && before.digest !== digest && before.confirmed_at > time) return toCachedTag(before);
+      if (before !== undefined && before.digest !== digest && before.confirmed_at > time) {
+        return { entry: toCachedTag(before), moved: false };
+      }
       const [row] = await transaction<CachedTagRow>('cached_tag')
         .insert({ ...columns(key), origin, digest, confirmed_at: time, last_used_at: time, pinned: false } as never)
         .onConflict(['organization', 'upstream', 'repository', 'tag'])
         // The row may have been confirmed later than this answer was asked for (I4).
         .merge({ origin, digest, confirmed_at: later(transaction, time) } as never)
         .returning('*');
-      if (before !== undefined && before.digest !== digest) await bumpChangeNumber(transaction);
-      return toCachedTag(row as CachedTagRow);
+      const moved = before !== undefined && before.digest !== digest;
+      if (moved) await bumpChangeNumber(transaction);
+      return { entry: toCachedTag(row as CachedTagRow), moved };
     });
     return orUnavailable(moving);
   }

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import * as outageMinutes from './migrations/0002-outage-minutes.js';
-import * as tokenServers from './migrations/0003-token-servers.js';
+import * as tokenServersAndRateLimits from './migrations/0003-token-servers-and-rate-limits.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -63,7 +63,11 @@ const tables: ProxyCacheMigration = {
 const MIGRATIONS: readonly ProxyCacheMigration[] = [
   tables,
   { name: '0002_outage_minutes', up: outageMinutes.up, down: outageMinutes.down },
-  { name: '0003_token_servers', up: tokenServers.up, down: tokenServers.down },
+  {
+    name: '0003_token_servers_and_rate_limits',
+    up: tokenServersAndRateLimits.up,
+    down: tokenServersAndRateLimits.down,
+  },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

@@ -19,6 +19,10 @@ interface HealthRow {
   readonly retry_after_until: Date | null;
   readonly last_success_at: Date | null;
   readonly last_failure_at: Date | null;
+  readonly rate_limit: number | null;
+  readonly rate_remaining: number | null;
+  readonly rate_window_s: number | null;
+  readonly rate_told_at: Date | null;
 }
 
 /** The rows of upstream health, one function per statement. */
@@ -85,7 +89,14 @@ function toRecord(row: HealthRow): HealthRecord {
     ...(row.retry_after_until === null ? {} : { retryAfterUntil: row.retry_after_until.getTime() }),
     ...(row.last_success_at === null ? {} : { lastSuccessAt: row.last_success_at.getTime() }),
     ...(row.last_failure_at === null ? {} : { lastFailureAt: row.last_failure_at.getTime() }),
+    ...toRateLimit(row),
   };
+}
+
+function toRateLimit(row: HealthRow): Pick<HealthRecord, 'rateLimit'> {
+  const { rate_limit: limit, rate_remaining: remaining, rate_window_s: windowS, rate_told_at: at } = row;
+  if (limit === null || remaining === null || windowS === null || at === null) return {};
+  return { rateLimit: { limit, remaining, windowS, at: at.getTime() } };
 }
 
 function toColumns(record: HealthRecord) {
@@ -98,6 +109,10 @@ function toColumns(record: HealthRecord) {
     retry_after_until: toDate(record.retryAfterUntil),
     last_success_at: toDate(record.lastSuccessAt),
     last_failure_at: toDate(record.lastFailureAt),
+    rate_limit: record.rateLimit?.limit ?? null,
+    rate_remaining: record.rateLimit?.remaining ?? null,
+    rate_window_s: record.rateLimit?.windowS ?? null,
+    rate_told_at: toDate(record.rateLimit?.at),
   };
 }
 

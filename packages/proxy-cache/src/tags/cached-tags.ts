@@ -30,6 +30,8 @@ export class CachedTags {
     private readonly table: CachedTagTable,
     private readonly clock: Clock,
     private readonly logger: Logger,
+    /** Hears that a tag was moved or removed here, which other processes may have in memory. */
+    private readonly onChanged: () => void = () => undefined,
   ) {}
 
   /** What this process holds in memory under a `tagKeyText`. */
@@ -68,8 +70,9 @@ export class CachedTags {
 
   /** Points the tag at a digest whose manifest is stored. */
   async move(key: TagKey, origin: string, digest: Digest, at: number): Promise<CachedTag> {
-    const entry = await this.table.move(key, origin, digest, at);
+    const { entry, moved } = await this.table.move(key, origin, digest, at);
     this.#remember(key, entry);
+    if (moved) this.onChanged();
     return entry;
   }
 
@@ -106,9 +109,10 @@ export class CachedTags {
     return changed;
   }
 
-  /** Forgets one tag. */
+  /** Forgets one tag, which was removed. */
   forget(key: TagKey): void {
     this.#hot.delete(tagKeyText(key));
+    this.onChanged();
   }
 
   #remember(key: TagKey, entry: CachedTag | undefined): void {

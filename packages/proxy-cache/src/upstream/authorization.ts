@@ -4,6 +4,8 @@ import { type Challenge, parseChallenges } from './challenge.js';
 import type { Deadlines } from './deadlines.js';
 import { readBody } from './read-body.js';
 import { isAcceptableRealm } from './realm.js';
+import type { SharedTokens } from './shared-tokens.js';
+import { bearerHeader, MAX_LIFETIME_MS, type Token } from './token.js';
 import type { Transport } from './transport.js';
 import { atOrigin, isUpstreamError, UpstreamError } from './upstream-error.js';
 
@@ -24,18 +26,10 @@ type Known =
   | { readonly kind: 'basic' }
   | { readonly kind: 'bearer'; readonly realm: URL; readonly service: string | undefined; readonly scope: string };
 
-interface Token {
-  readonly header: string;
-  readonly renewAt: number;
-  readonly expiresAt: number;
-}
-
-/** Token lifetimes, in milliseconds (P17). */
+/** The lifetime of a token that does not say, in milliseconds (P17). */
 const DEFAULT_LIFETIME_MS = 60_000;
-const MAX_LIFETIME_MS = 60 * 60_000;
 const RENEW_AT = 0.8;
 const MAX_TOKEN_ANSWER_BYTES = 64 * 1024;
-const MAX_TOKEN_LENGTH = 32 * 1024;
 const MAX_REMEMBERED = 10_000;
 
 /**
@@ -52,6 +46,7 @@ export class Authorizations {
     private readonly deadlines: Pick<Deadlines, 'idleMs'>,
     private readonly clock: Clock,
     private readonly onTokenServer: TokenServerListener = async () => undefined,
+    private readonly shared?: SharedTokens,
   ) {}
 
   /** The `Authorization` value to begin with; `undefined` while the upstream has not asked for any. */
@@ -67,7 +62,7 @@ export class Authorizations {
       return (await this.#fetchShared(scope, known, signal)).header;
     } catch (error) {
       // What the token server gave out before it failed is good until it expires (F79).
-      if (token.expiresAt > now && isUpstreamError(error) && error.failureClass === 'auth') return token.header;
+      if (token.expiresAt > now && isTokenServerDown(error)) return token.header;
       throw error;
     }
   }
@@ -92,14 +87,30 @@ export class Authorizations {
     const token = this.#tokens.get(key);
     if (token !== undefined && token.header !== refused && token.renewAt > this.clock.now()) return token.header;
     this.#tokens.delete(key);
-    return (await this.#fetchShared(scope, known, signal)).header;
+    return (await this.#fetchShared(scope, known, signal, refused)).header;
   }
 
-  #fetchShared(scope: AuthorizationScope, known: Known & { kind: 'bearer' }, signal: AbortSignal): Promise<Token> {
+  /**
+   * Whether a token which was refused tells nothing about us: another process had fetched it, and it may have been revoked
+   * since then. It is worth one that is made anew.
+   */
+  isBorrowed(scope: AuthorizationScope, refused: string): boolean {
+    const known = this.#known.get(scopeKey(scope));
+    if (known?.kind !== 'bearer') return false;
+    const token = this.#tokens.get(tokenKey(scope, known));
+    return token?.borrowed === true && token.header === refused;
+  }
+
+  #fetchShared(
+    scope: AuthorizationScope,
+    known: Known & { kind: 'bearer' },
+    signal: AbortSignal,
+    refused?: string,
+  ): Promise<Token> {
     const key = tokenKey(scope, known);
     const inFlight = this.#fetching.get(key);
     if (inFlight !== undefined) return inFlight;
-    const fetching = this.#fetch(scope, known, signal)
+    const fetching = this.#borrowOrFetch(scope, known, signal, refused)
       .then((token) => {
         this.#tokens.set(key, token);
         return token;
@@ -107,6 +118,28 @@ export class Authorizations {
       .finally(() => this.#fetching.delete(key));
     this.#fetching.set(key, fetching);
     return fetching;
+  }
+
+  /** The token that another process has, else a new one; after a refusal only a new one will do. */
+  async #borrowOrFetch(
+    scope: AuthorizationScope,
+    known: Known & { kind: 'bearer' },
+    signal: AbortSignal,
+    refused: string | undefined,
+  ): Promise<Token> {
+    const shared = isInForce(scope) ? this.shared : undefined;
+    if (shared === undefined) return this.#fetch(scope, known, signal);
+    const key = tokenKey(scope, known);
+    const borrowed = refused === undefined ? await shared.find(key) : undefined;
+    if (borrowed !== undefined && borrowed.renewAt > this.clock.now()) return borrowed;
+    try {
+      const token = await this.#fetch(scope, known, signal);
+      shared.keep(key, token);
+      return token;
+    } catch (error) {
+      if (borrowed !== undefined && borrowed.expiresAt > this.clock.now() && isTokenServerDown(error)) return borrowed;
+      throw error;
+    }
   }
 
   async #fetch(scope: AuthorizationScope, known: Known & { kind: 'bearer' }, signal: AbortSignal): Promise<Token> {
@@ -137,8 +170,8 @@ export class Authorizations {
 
   #readToken(body: Buffer): Token {
     const answer = parseJsonObject(body);
-    const token = answer['token'] ?? answer['access_token'];
-    if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(token)) {
+    const header = bearerHeader(answer['token'] ?? answer['access_token']);
+    if (header === undefined) {
       throw new UpstreamError('auth', 'the token server of the upstream sent no usable token');
     }
     const expiresIn = answer['expires_in'];
@@ -147,7 +180,7 @@ export class Authorizations {
         ? Math.min(Math.max(0, expiresIn * 1000), MAX_LIFETIME_MS)
         : DEFAULT_LIFETIME_MS;
     const now = this.clock.now();
-    return { header: `Bearer ${token}`, renewAt: now + lifetimeMs * RENEW_AT, expiresAt: now + lifetimeMs };
+    return { header, renewAt: now + lifetimeMs * RENEW_AT, expiresAt: now + lifetimeMs, borrowed: false };
   }
 }
 
@@ -186,6 +219,18 @@ function asTokenServerFailure(error: unknown, origin: string): unknown {
     origin,
     cause: error,
   });
+}
+
+function isTokenServerDown(error: unknown): boolean {
+  return isUpstreamError(error) && error.failureClass === 'auth';
+}
+
+/**
+ * Whether the settings are stored ones. Those that are only tried out have versions below 0, which every process counts
+ * for itself: shared, the token of one trial would let another one in whose password is wrong.
+ */
+function isInForce({ settings }: AuthorizationScope): boolean {
+  return settings.credentialVersion >= 0;
 }
 
 function parseJsonObject(body: Buffer): Record<string, unknown> {

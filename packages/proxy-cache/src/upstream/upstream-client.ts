@@ -1,4 +1,4 @@
-import type { Clock, ProxyCacheSettings } from '@breakwater/registry-core';
+import type { Clock, KeyValueStore, ProxyCacheSettings } from '@breakwater/registry-core';
 import { LRUCache } from 'lru-cache';
 import type { Lookup } from '../ports.js';
 import { AddressGuard } from './address-guard.js';
@@ -7,9 +7,10 @@ import type { Deadlines } from './deadlines.js';
 import { upstreamEndpoint } from './endpoint.js';
 import { type GuardedAgents, guardedAgents } from './guarded-agent.js';
 import { Resolver } from './resolver.js';
+import { SharedTokens } from './shared-tokens.js';
 import { AxiosTransport } from './transport.js';
 import { isUpstreamError } from './upstream-error.js';
-import { UpstreamRegistry } from './upstream-registry.js';
+import { type RateLimitListener, UpstreamRegistry } from './upstream-registry.js';
 
 export interface UpstreamClientOptions {
   readonly clock: Clock;
@@ -19,6 +20,10 @@ export interface UpstreamClientOptions {
   readonly lookup: Lookup;
   /** Hears of the token servers that registries name. */
   readonly onTokenServer?: TokenServerListener;
+  /** Where tokens are shared with other processes; without it each process fetches its own. */
+  readonly sharedTokens?: KeyValueStore;
+  /** Hears of the rate limits that upstreams tell of. */
+  readonly onRateLimit?: RateLimitListener;
 }
 
 const MAX_REGISTRIES = 1_000;
@@ -37,7 +42,9 @@ export class UpstreamClient {
     this.#resolver = new Resolver(options.lookup);
     this.#agents = guardedAgents({ guard: this.#guard, resolver: this.#resolver, deadlines: options.deadlines });
     this.#transport = new AxiosTransport(this.#agents, options.deadlines, options.clock);
-    this.#authorizations = new Authorizations(this.#transport, options.deadlines, options.clock, options.onTokenServer);
+    const { clock, deadlines, onTokenServer, sharedTokens } = options;
+    const shared = sharedTokens === undefined ? undefined : new SharedTokens(sharedTokens, clock);
+    this.#authorizations = new Authorizations(this.#transport, deadlines, clock, onTokenServer, shared);
   }
 
   /**
@@ -55,8 +62,8 @@ export class UpstreamClient {
 
   /** The upstream of settings that are not in force, to try them out. */
   detached(settings: ProxyCacheSettings): UpstreamRegistry {
-    const { deadlines, clock } = this.options;
-    return new UpstreamRegistry(settings, this.#transport, this.#authorizations, deadlines, clock);
+    const { deadlines, clock, onRateLimit } = this.options;
+    return new UpstreamRegistry(settings, this.#transport, this.#authorizations, deadlines, clock, onRateLimit);
   }
 
   /**

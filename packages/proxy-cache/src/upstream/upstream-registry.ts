@@ -17,6 +17,7 @@ import {
 import type { AuthorizationScope, Authorizations } from './authorization.js';
 import type { Deadlines } from './deadlines.js';
 import { type UpstreamEndpoint, upstreamEndpoint } from './endpoint.js';
+import { parseRateLimit, type RateLimit } from './rate-limit.js';
 import { discard, readBody } from './read-body.js';
 import { type FollowedResponse, sendFollowing } from './redirects.js';
 import { parseRetryAfter } from './retry-after.js';
@@ -50,6 +51,9 @@ export interface UpstreamTagPage {
   readonly next: string | undefined;
 }
 
+/** Hears of the rate limit that an upstream tells of. */
+export type RateLimitListener = (settings: ProxyCacheSettings, rateLimit: RateLimit) => void;
+
 interface ContentRequest {
   readonly method: 'GET' | 'HEAD';
   readonly repository: string | undefined;
@@ -72,6 +76,7 @@ export class UpstreamRegistry {
     private readonly authorizations: Authorizations,
     private readonly deadlines: Deadlines,
     private readonly clock: Clock,
+    private readonly onRateLimit: RateLimitListener = () => undefined,
   ) {
     this.endpoint = upstreamEndpoint(settings);
   }
@@ -197,7 +202,10 @@ export class UpstreamRegistry {
     return origin !== this.endpoint.origin && (response.status === 401 || response.status === 403);
   }
 
-  /** Sends with what authorization there is, and once more after answering a challenge; a second 401 is a refusal. */
+  /**
+   * Sends with what authorization there is, and once more after answering a challenge; a second 401 is a refusal, unless
+   * it answers a token that another process had fetched.
+   */
   async #send(request: ContentRequest): Promise<FollowedResponse> {
     const scope: AuthorizationScope = {
       settings: this.settings,
@@ -213,11 +221,18 @@ export class UpstreamRegistry {
     if (authorization === undefined) {
       throw new UpstreamError('denied', 'the upstream wants credentials', { upstreamStatus: 401 });
     }
-    return this.#sendOnce(request, authorization);
+    const second = await this.#sendOnce(request, authorization);
+    const refused = second.response.status === 401 && second.origin === this.endpoint.origin;
+    if (!refused || !this.authorizations.isBorrowed(scope, authorization)) return second;
+    const again = second.response.header('www-authenticate');
+    const renewed = await this.authorizations.answer(scope, again, authorization, request.signal);
+    if (renewed === undefined) return second;
+    discard(second.response.body);
+    return this.#sendOnce(request, renewed);
   }
 
-  #sendOnce(request: ContentRequest, authorization: string | undefined): Promise<FollowedResponse> {
-    return sendFollowing(this.transport, {
+  async #sendOnce(request: ContentRequest, authorization: string | undefined): Promise<FollowedResponse> {
+    const followed = await sendFollowing(this.transport, {
       url: this.#url(request.path),
       method: request.method,
       headers: {
@@ -226,6 +241,10 @@ export class UpstreamRegistry {
       },
       signal: request.signal,
     });
+    const { response } = followed;
+    const told = parseRateLimit(response.header('ratelimit-limit'), response.header('ratelimit-remaining'));
+    if (told !== undefined && followed.origin === this.endpoint.origin) this.onRateLimit(this.settings, told);
+    return followed;
   }
 
   #url(path: string): URL {

@@ -6,8 +6,17 @@ export async function up(knex: Knex): Promise<void> {
     table.text('registry').notNullable().primary();
     table.text('token_server').notNullable();
   });
+  await knex.schema.alterTable('upstream_health', (table) => {
+    table.integer('rate_limit');
+    table.integer('rate_remaining');
+    table.integer('rate_window_s');
+    table.timestamp('rate_told_at', { useTz: true });
+  });
 }
 
 export async function down(knex: Knex): Promise<void> {
+  await knex.schema.alterTable('upstream_health', (table) => {
+    table.dropColumns('rate_limit', 'rate_remaining', 'rate_window_s', 'rate_told_at');
+  });
   await knex.schema.dropTable('upstream_token_server');
 }
