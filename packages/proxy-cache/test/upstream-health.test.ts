@@ -201,6 +201,8 @@ describe('recovery', () => {
     await sleep(400);
     expect(checks()).toBe(failed);
     upstream.clearFaults();
+    // Long enough for the other process to look several times while the check is under way.
+    upstream.fault({ kind: 'delay', ms: 500 }, { times: 1 });
     upstream.reset();
     cluster.clock.advance({ seconds: 7 });
     await until('somebody recovers', () => [one, two].some((cache) => cache.told('upstream-recovered').length > 0));
