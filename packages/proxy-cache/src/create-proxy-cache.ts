@@ -177,7 +177,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       await tick.stop();
       await prune.stop();
       await blobs.close();
-      await checks.settled();
+      await checks.close();
       await flush.stop();
       await flush.runNow();
       upstreams.close();

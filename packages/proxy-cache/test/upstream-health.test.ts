@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProxyCacheSettings } from '@breakwater/registry-core';
 import {
+  breakImage,
   buildImage,
   type FaultUpstream,
   MemoryBlobStore,
@@ -281,5 +282,30 @@ describe('without Postgres', () => {
     cluster.clock.advance({ hours: 1 });
     const stale = await cache.get(path);
     expect([stale.status, stale.headers.age]).toEqual([200, '0']);
+  });
+});
+
+describe('what says nothing about the upstream', () => {
+  test('one manifest that cannot be used does not keep the other tags from being checked', async () => {
+    upstream.add('app', 'broken', breakImage(buildImage({ seed: 'broken' }), 'duplicate-keys'));
+    const cache = await startWithStale();
+    const refused = await cache.get('/v2/acme/app/manifests/broken');
+    expect(refused.status).toBe(503);
+    expect(errorOf(refused).detail).toMatchObject({ reason: 'protocol' });
+    expect((await health())?.down_since ?? null).toBeNull();
+    expect((await cache.get(path)).headers['warning']).toBeUndefined();
+  });
+
+  test('a check that a shutdown ends is not held against it, and is not waited for', async () => {
+    const cache = await startWithStale({
+      deadlines: { clientBudgetMs: 600_000, headersMs: 600_000, checkBudgetMs: 50 },
+    });
+    upstream.fault({ kind: 'no-answer', by: 'stall' });
+    const absent = cache.get('/v2/acme/app/manifests/absent');
+    await until('it is asked', () => upstream.count() > 0);
+    const closed = cache.cache.close();
+    expect(errorOf(await absent)).toMatchObject({ code: 'UNAVAILABLE', detail: { reason: 'overload' } });
+    await closed;
+    expect((await health())?.down_since ?? null).toBeNull();
   });
 });

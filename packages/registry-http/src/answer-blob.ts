@@ -22,7 +22,9 @@ export async function answerBlob(
   extra: ExtraHeaders,
 ): Promise<void> {
   try {
-    const wanted = ifRangeHolds(request, digest) ? parseRange(request.headers.range, blob.size) : undefined;
+    // Ranges are defined for GET only (RFC 9110, 14.2).
+    const ranged = request.method === 'GET' && ifRangeHolds(request, digest);
+    const wanted = ranged ? parseRange(request.headers.range, blob.size) : undefined;
     if (wanted === 'unsatisfiable') {
       throw new RegistryError('RANGE_INVALID', `the blob has ${blob.size} bytes`, {
         headers: { 'content-range': `bytes */${blob.size}` },

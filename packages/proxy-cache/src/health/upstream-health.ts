@@ -150,7 +150,7 @@ export class UpstreamHealth {
   async failed(scope: HealthScope, error: UpstreamError, claimed: boolean): Promise<void> {
     const { failureClass } = error;
     const at = { origin: error.origin ?? scope.origin, credential: scope.credential };
-    if (failureClass === 'removed' || failureClass === 'denied') return this.heard(at);
+    if (failureClass === 'removed' || failureClass === 'denied' || error.isOfContent) return this.heard(at);
     if (FAILURE_CLASSES[failureClass].shields !== 'always') return;
     const failed: FailedCheck = {
       failureClass,

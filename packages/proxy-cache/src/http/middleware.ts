@@ -89,7 +89,9 @@ async function handle(
   } catch (error) {
     if (!isUpstreamError(error)) throw error;
     tellPassed(parts, request, route, repository, error);
-    throw response.headersSent ? error : passOn(parts, route, settings, error);
+    if (!response.headersSent) throw passOn(parts, route, settings, error);
+    // Cut, so that no client takes a part for the whole. It was told above, and is no surprise.
+    response.destroy();
   }
   return true;
 }

@@ -1,7 +1,10 @@
 import {
+  bareMediaType,
   digestAlgorithm,
   digestOf,
+  isManifestMediaType,
   isRegistryError,
+  isSchema1MediaType,
   parseManifest,
   type Reference,
   type RepositoryName,
@@ -39,6 +42,10 @@ function mediaTypeOf(fetched: UpstreamManifest): StoredManifest['mediaType'] {
     return parseManifest(fetched.bytes, fetched.contentType).mediaType;
   } catch (error) {
     if (!isRegistryError(error)) throw error;
-    throw new UpstreamError('protocol', `the upstream sent a manifest that cannot be used: ${error.message}`);
+    const message = `the upstream sent a manifest that cannot be used: ${error.message}`;
+    const type = bareMediaType(fetched.contentType);
+    throw new UpstreamError('protocol', message, {
+      isOfContent: isManifestMediaType(type) || isSchema1MediaType(type),
+    });
   }
 }

@@ -5,6 +5,7 @@ import {
   type Logger,
   type ProxyCacheSettings,
   type Reference,
+  RegistryError,
   type StoredManifest,
 } from '@breakwater/registry-core';
 import { LRUCache } from 'lru-cache';
@@ -48,6 +49,7 @@ interface Refusal {
 /** Asks upstreams about tags: one request for all that want to know, and its outcome written down before it is told. */
 export class TagChecks {
   readonly #running = new Map<string, RunningCheck>();
+  readonly #closing = new AbortController();
   readonly #refusals = new LRUCache<string, Refusal>({ max: MAX_REMEMBERED });
 
   constructor(
@@ -88,7 +90,7 @@ export class TagChecks {
    */
   async probe(key: TagKey, settings: ProxyCacheSettings): Promise<void> {
     const scope = this.health.scopeOf(settings);
-    const signal = AbortSignal.timeout(this.deadlines.clientBudgetMs);
+    const signal = this.#deadline();
     this.emit('upstream-request', { ...about(key), purpose: 'check' });
     try {
       const reference: Reference = { kind: 'tag', tag: key.tag };
@@ -96,13 +98,15 @@ export class TagChecks {
       await this.health.succeeded(scope);
     } catch (error) {
       if (!isUpstreamError(error)) throw error;
+      if (this.#closing.signal.aborted) throw shuttingDown();
       this.failures.tell(settings, about(key), error, undefined);
       await this.health.failed(scope, error, false);
     }
   }
 
-  /** Waits for the checks under way. */
-  async settled(): Promise<void> {
+  /** Ends the checks under way. That they did not hear from the upstream says nothing about it. */
+  async close(): Promise<void> {
+    this.#closing.abort();
     await Promise.allSettled([...this.#running.values()].map(({ result }) => result));
   }
 
@@ -146,7 +150,7 @@ export class TagChecks {
     report: (error: UpstreamError) => Promise<void>,
   ): Promise<CheckResult> {
     const askedAt = this.clock.now();
-    const signal = AbortSignal.timeout(this.deadlines.clientBudgetMs);
+    const signal = this.#deadline();
     try {
       const upstream = this.upstreams.registry(settings);
       const told = entry === undefined ? undefined : await this.#headDigest(key, upstream, signal);
@@ -166,6 +170,7 @@ export class TagChecks {
         : { kind: 'moved', entry: written, manifest };
     } catch (error) {
       if (!isUpstreamError(error)) throw error;
+      if (this.#closing.signal.aborted) throw shuttingDown();
       await report(error);
       return { kind: 'failed', error };
     }
@@ -183,6 +188,10 @@ export class TagChecks {
     return fetchManifest(upstream, key.repository.name, { kind: 'tag', tag: key.tag }, signal);
   }
 
+  #deadline(): AbortSignal {
+    return AbortSignal.any([AbortSignal.timeout(this.deadlines.clientBudgetMs), this.#closing.signal]);
+  }
+
   #rememberRefusal(text: string, result: CheckResult): void {
     if (result.kind !== 'failed') return;
     const { failureClass } = result.error;
@@ -190,6 +199,14 @@ export class TagChecks {
       failureClass === 'removed' ? REMEMBER_REMOVED_MS : failureClass === 'denied' ? REMEMBER_DENIED_MS : 0;
     if (rememberMs > 0) this.#refusals.set(text, { error: result.error, until: this.clock.now() + rememberMs });
   }
+}
+
+function shuttingDown(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the registry is shutting down', {
+    detail: { reason: 'overload' },
+    headers: { 'retry-after': '5' },
+    reasonPhrase: 'Registry Shutting Down',
+  });
 }
 
 function answered(error: UpstreamError): RunningCheck {

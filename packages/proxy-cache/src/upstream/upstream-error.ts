@@ -9,6 +9,8 @@ export interface UpstreamErrorOptions {
   readonly origin?: string;
   /** With class `removed`: whether the upstream does not know the repository, or only this content. */
   readonly unknown?: 'repository' | 'content';
+  /** It is this content that cannot be used: the upstream answered as a registry does, and is not to blame as a whole. */
+  readonly isOfContent?: boolean;
   readonly cause?: unknown;
 }
 
@@ -19,6 +21,7 @@ export class UpstreamError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly unknown: 'repository' | 'content';
   readonly origin: string | undefined;
+  readonly isOfContent: boolean;
 
   constructor(
     readonly failureClass: UpstreamFailureClass,
@@ -31,6 +34,7 @@ export class UpstreamError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.unknown = options.unknown ?? 'content';
     this.origin = options.origin;
+    this.isOfContent = options.isOfContent ?? false;
   }
 }
 
@@ -46,6 +50,7 @@ export function atOrigin(error: UpstreamError, origin: string): UpstreamError {
     ...(error.upstreamStatus === undefined ? {} : { upstreamStatus: error.upstreamStatus }),
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
     unknown: error.unknown,
+    isOfContent: error.isOfContent,
     origin,
     ...(error.cause === undefined ? {} : { cause: error.cause }),
   });
