@@ -19,6 +19,7 @@ const PURPOSES = {
   cached_tag: 'tags of proxied repositories with their clocks',
   digest_use: 'content that is pulled by digest, with its clocks',
   upstream_health: 'health of each upstream origin, and (`credential` not empty) of each credential at it',
+  upstream_token_server: 'which token server each registry names, both as origins',
   cached_tag_change: 'one number, raised when a cached tag moves or goes; replicas compare it once a second',
   outage_minute: 'how many pulls were shielded or failed, by organization, minute and failure class',
   gc_run: 'runs of garbage collection; the one in state `running` is the lease of the cluster',
