@@ -1,10 +1,13 @@
-import type {
-  Access,
-  Clock,
-  Logger,
-  OrganizationName,
-  ProxyCacheSettings,
-  ProxyCacheSettingsReader,
+import {
+  type Access,
+  ChangeNotices,
+  type Clock,
+  InProcessMessages,
+  type Logger,
+  type Messages,
+  type OrganizationName,
+  type ProxyCacheSettings,
+  type ProxyCacheSettingsReader,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import { SettingsCopy } from './copy/settings-copy.js';
@@ -30,6 +33,8 @@ export interface OrgSettingsOptions {
   readonly secretKey: Uint8Array;
   /** How long a change by another process may go unnoticed, in ms. Default 2000. */
   readonly maxStaleMs?: number;
+  /** Tells other processes of changes, so that they notice at once. Default in process. */
+  readonly messages?: Messages;
 }
 
 /** The settings for the paths that pull, and for the host itself. */
@@ -67,6 +72,7 @@ export interface OrgSettings {
 }
 
 const DEFAULT_MAX_STALE_MS = 2_000;
+const SETTINGS_CHANGES = 'organization-settings';
 
 /**
  * Wires the package. Nothing is asked of the database before somebody needs it.
@@ -86,12 +92,20 @@ export function createOrgSettings(options: OrgSettingsOptions): OrgSettings {
   const reads = createSettingsReads(knex);
   const box = createSecretBox(secretKey);
   const copy = new SettingsCopy({ reads, box, logger, maxStaleMs });
+  const notices = new ChangeNotices({
+    messages: options.messages ?? new InProcessMessages(),
+    channel: SETTINGS_CHANGES,
+    follow: () => copy.follow(),
+  });
   const editor = new SettingsEditor({
     reads,
     writes: createSettingsWrites(knex, clock),
     box,
     probe,
-    onWritten: (organization, changeNumber, stored) => copy.put(organization, changeNumber, stored),
+    onWritten(organization, changeNumber, stored) {
+      copy.put(organization, changeNumber, stored);
+      notices.announce();
+    },
   });
 
   return {
@@ -107,7 +121,10 @@ export function createOrgSettings(options: OrgSettingsOptions): OrgSettings {
         editor.withdrawAnonymousPull(organization, performedBy),
     },
     start: () => copy.fill(),
-    close: async () => copy.close(),
+    async close() {
+      copy.close();
+      await notices.close();
+    },
   };
 }
 

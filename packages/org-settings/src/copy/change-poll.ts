@@ -41,6 +41,12 @@ export class ChangePoll {
     return this.#ask();
   }
 
+  /** Asks now, because something has changed: an answer that is under way may be from before. Never rejects. */
+  async askNow(): Promise<void> {
+    await this.#asking;
+    if (!this.#closed) await this.#ask();
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);

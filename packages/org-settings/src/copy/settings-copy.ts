@@ -85,6 +85,11 @@ export class SettingsCopy implements ProxyCacheSettingsReader {
     this.#remember(organization, this.#entry(asOf, stored));
   }
 
+  /** Looks for what other processes wrote, now instead of in a while. Never rejects. */
+  follow(): Promise<void> {
+    return this.#poll.askNow();
+  }
+
   close(): void {
     this.#poll.close();
   }

@@ -4,6 +4,7 @@ import {
   type Access,
   type LogFields,
   type Logger,
+  type Messages,
   type OrganizationName,
   parseOrganizationName,
   RegistryError,
@@ -92,6 +93,7 @@ interface TestAnswer {
 interface TestProcessOptions {
   readonly secretKey?: Buffer;
   readonly maxStaleMs?: number;
+  readonly messages?: Messages;
   readonly hostParsesBodies?: boolean;
 }
 
@@ -113,7 +115,7 @@ export async function startCluster(): Promise<TestCluster> {
   return {
     database,
     clock,
-    async startProcess({ secretKey = SECRET_KEY, maxStaleMs, hostParsesBodies = false } = {}) {
+    async startProcess({ secretKey = SECRET_KEY, maxStaleMs, messages, hostParsesBodies = false } = {}) {
       const pool = openPool(database);
       const queries: string[] = [];
       pool.on('query', ({ sql }: { readonly sql: string }) => queries.push(sql));
@@ -128,6 +130,7 @@ export async function startCluster(): Promise<TestCluster> {
         probe,
         secretKey,
         ...(maxStaleMs === undefined ? {} : { maxStaleMs }),
+        ...(messages === undefined ? {} : { messages }),
       });
       const app = express();
       if (hostParsesBodies) app.use(express.json(), express.urlencoded(), express.text());
