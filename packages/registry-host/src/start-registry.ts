@@ -29,6 +29,7 @@ import { PostgresOrganizations } from './postgres/postgres-organizations.js';
 import { PostgresTagStore } from './postgres/postgres-tag-store.js';
 import { PostgresUnlinkedManifests } from './postgres/postgres-unlinked-manifests.js';
 import { PostgresUsers } from './postgres/postgres-users.js';
+import { openSharedState, type SharedState } from './shared-state.js';
 import { createFilesystemContent } from './storage/filesystem-content.js';
 
 /** What a registry is started with. Everything but the first two is for tests and for hosts with ideas of their own. */
@@ -80,8 +81,11 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
   const embedded = await startDatabase(options);
   const database = openDatabase({ ...databaseAddress(options, embedded), logger });
   try {
-    const parts = assemble(options, database, credentialKey(secretKey));
-    const server = await listen(config, parts.handler);
+    const parts = assemble(options, database, secretKey);
+    const server = await listen(config, parts.handler).catch((error: unknown) => {
+      parts.shared.close();
+      throw error;
+    });
     const lifetime = new AbortController();
     const ready = prepare(options, database, parts, lifetime.signal);
     // Whoever awaits it hears of it; nobody has to.
@@ -146,6 +150,7 @@ interface Parts {
   readonly gc: Gc;
   readonly clock: Clock;
   readonly postgresClock: PostgresClock | undefined;
+  readonly shared: SharedState;
   readonly users: PostgresUsers;
   readonly organizations: PostgresOrganizations;
   readonly reconcile: () => Promise<unknown>;
@@ -157,6 +162,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
   const { config, logger, lookup, deadlines } = options;
   const postgresClock = options.clock === undefined ? new PostgresClock(database, logger) : undefined;
   const clock = options.clock ?? (postgresClock as PostgresClock);
+  const shared = openSharedState({ redisUrl: config.redisUrl, secretKey, clock, logger });
   const users = new PostgresUsers({ database });
   const organizations = new PostgresOrganizations({ database, clock });
   const manifests = new PostgresManifestStore({ database, clock });
@@ -185,7 +191,8 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
       validate: (candidate) => proxyCache.probe.validate(candidate),
       isAllowed: (address, insecure) => proxyCache.probe.isAllowed(address, insecure),
     },
-    secretKey,
+    secretKey: credentialKey(secretKey),
+    messages: shared.messages,
   });
   const access = createAccess({ users, settings: orgSettings.settings, clock });
   const proxyCache = createProxyCache({
@@ -198,6 +205,8 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     clock,
     logger,
     allowedHosts: config.upstreamAllowedHosts,
+    sharedTokens: shared.values,
+    messages: shared.messages,
     ...(lookup === undefined ? {} : { lookup }),
     ...(deadlines === undefined ? {} : { deadlines }),
   });
@@ -239,6 +248,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     gc,
     clock,
     postgresClock,
+    shared,
     users,
     organizations,
     reconcile: content.reconcile,
@@ -314,6 +324,7 @@ async function closeParts(parts: Parts): Promise<void> {
   await parts.gc.stop();
   await parts.proxyCache.close();
   await parts.orgSettings.close();
+  parts.shared.close();
 }
 
 function urlOf(server: Server): string {

@@ -49,6 +49,7 @@ test('everything set', () => {
     BREAKWATER_LISTEN: '[::]:80',
     BREAKWATER_DATA_DIR: '/srv/data',
     BREAKWATER_DATABASE_URL: 'postgres://u:p@db.example/breakwater',
+    BREAKWATER_REDIS_URL: 'rediss://u:p@redis.example:6380/1',
     BREAKWATER_STORAGE_URL: 'file:///srv/blobs',
     BREAKWATER_SECRET_KEY: 'ab'.repeat(32),
     BREAKWATER_ADMIN_PASSWORD: ' spaces are kept ',
@@ -65,6 +66,7 @@ test('everything set', () => {
     loopbackOnly: false,
     dataDir: '/srv/data',
     databaseUrl: 'postgres://u:p@db.example/breakwater',
+    redisUrl: 'rediss://u:p@redis.example:6380/1',
     storageUrl: 'file:///srv/blobs',
     secretKey: { readAs: 'hex' },
     adminPassword: ' spaces are kept ',
@@ -82,6 +84,7 @@ test('all mistakes at once, each with what was wrong and what would be right', (
   const problems = problemsOf({
     BREAKWATER_LISTEN: '5000',
     BREAKWATER_DATABASE_URL: 'mysql://root:hunter2@db/x',
+    BREAKWATER_REDIS_URL: 'redis-host:6379',
     BREAKWATER_STORAGE_URL: 's3://bucket',
     BREAKWATER_SECRET_KEY: 'too short',
     BREAKWATER_UPSTREAM_ALLOWED_HOSTS: 'good.example,https://bad.example',
@@ -96,13 +99,14 @@ test('all mistakes at once, each with what was wrong and what would be right', (
   expect(problems.map(({ variable, problem }) => `${variable} ${problem}`)).toEqual([
     'BREAKWATER_LISTEN is "5000", but must be host:port, for example 127.0.0.1:5000, [::1]:5000 or 0.0.0.0:5000',
     'BREAKWATER_DATABASE_URL has a value that cannot be used: it must be a URL such as postgres://user:password@host:5432/database',
+    'BREAKWATER_REDIS_URL has a value that cannot be used: it must be a URL such as redis://user:password@host:6379/0, or rediss:// with TLS',
     'BREAKWATER_STORAGE_URL is "s3://bucket", but must be file:/// and an absolute path, for example file:///var/lib/breakwater',
     'BREAKWATER_SECRET_KEY has a value that cannot be used: it must be at least 32 bytes in hex or base64, or a text of at least 32 characters; "openssl rand -base64 32" makes one',
     'BREAKWATER_UPSTREAM_ALLOWED_HOSTS is "good.example,https://bad.example", but must be host, host:port or CIDR, comma separated, for example registry.lan:5000,10.0.0.0/8; "https://bad.example" is none of them',
     'BREAKWATER_PUBLIC_URL is "https://registry.example.com/path", but must be http:// or https:// and a host, without a path, for example https://registry.example.com',
     'BREAKWATER_LOG_LEVEL is "loud", but must be debug, info, warn or error',
     'BREAKWATER_SEED_ORGANIZATIONS is "nothing", but must be default or none',
-    'BREAKWATER_GC_INTERVAL_S is "0", but must be a whole number of seconds from 1 to 315360000',
+    'BREAKWATER_GC_INTERVAL_S is "0", but must be a whole number of seconds from 1 to 1209600',
     'BREAKWATER_GC_GRACE_S is "-1", but must be a whole number of seconds from 0 to 315360000',
     'BREAKWATER_GC_HOLD_S is "1h", but must be a whole number of seconds from 0 to 315360000',
     'BREAKWATER_GC_GRACE is not a setting; did you mean BREAKWATER_GC_GRACE_S?',
@@ -186,6 +190,21 @@ describe('secrets in files', () => {
       'BREAKWATER_SECRET_KEY_FILE',
     ]);
   });
+});
+
+test('the URL of a Redis has a host, at most a database, and no settings of the client', () => {
+  for (const url of ['redis://localhost', 'redis://:p%40ss@10.0.0.1:6379/0', 'rediss://[::1]:6380/']) {
+    expect(readConfig({ BREAKWATER_REDIS_URL: url }).redisUrl).toBe(url);
+  }
+  const wrong = [
+    'redis://',
+    'redis:localhost',
+    'redis://h/a',
+    'redis://h?commandTimeout=99999',
+    'redis://h/0#x',
+    '6379',
+  ];
+  for (const url of wrong) expect(problemsOf({ BREAKWATER_REDIS_URL: url })).toHaveLength(1);
 });
 
 test('a key says how it was read', () => {

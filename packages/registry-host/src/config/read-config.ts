@@ -17,6 +17,8 @@ export interface Config {
   readonly dataDir: string;
   /** `undefined` = the embedded Postgres. */
   readonly databaseUrl: string | undefined;
+  /** `undefined` = what registries could share through Redis stays in this process. */
+  readonly redisUrl: string | undefined;
   /** A `file:` URL. */
   readonly storageUrl: string;
   /** `undefined` = the generated one in the data directory. */
@@ -90,6 +92,9 @@ const readers = {
   BREAKWATER_DATABASE_URL: z
     .string()
     .refine(isPostgresUrl, 'must be a URL such as postgres://user:password@host:5432/database'),
+  BREAKWATER_REDIS_URL: z
+    .string()
+    .refine(isRedisUrl, 'must be a URL such as redis://user:password@host:6379/0, or rediss:// with TLS'),
   BREAKWATER_STORAGE_URL: z
     .string()
     .refine(isFileUrl, 'must be file:/// and an absolute path, for example file:///var/lib/breakwater'),
@@ -138,6 +143,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     listen: read('BREAKWATER_LISTEN'),
     dataDir: read('BREAKWATER_DATA_DIR'),
     databaseUrl: read('BREAKWATER_DATABASE_URL'),
+    redisUrl: read('BREAKWATER_REDIS_URL'),
     storageUrl: read('BREAKWATER_STORAGE_URL'),
     secretKey: read('BREAKWATER_SECRET_KEY'),
     adminPassword: read('BREAKWATER_ADMIN_PASSWORD'),
@@ -289,6 +295,13 @@ function parsed<T>(parse: (text: string) => T | undefined, message: string) {
 function isPostgresUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url?.protocol === 'postgres:' || url?.protocol === 'postgresql:';
+}
+
+/** Without a query, which the client would take settings from. */
+function isRedisUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'redis:' && url?.protocol !== 'rediss:') return false;
+  return url.hostname !== '' && /^(?:\/\d{0,5})?$/.test(url.pathname) && url.search + url.hash === '';
 }
 
 function isFileUrl(text: string): boolean {

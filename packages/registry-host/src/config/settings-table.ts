@@ -35,6 +35,14 @@ export const settingsTable = [
     secret: true,
   },
   {
+    name: 'BREAKWATER_REDIS_URL',
+    default: undefined,
+    otherwise: 'nothing is shared but the database and the blobs, which is enough',
+    meaning:
+      'A Redis through which several registries share upstream tokens and tell each other of changes at once, redis://user:password@host:6379/0, or rediss:// with TLS; they need the same BREAKWATER_SECRET_KEY.',
+    secret: true,
+  },
+  {
     name: 'BREAKWATER_STORAGE_URL',
     default: undefined,
     otherwise: 'storage in the data directory',

@@ -1,0 +1,30 @@
+import {
+  type Clock,
+  InProcessKeyValueStore,
+  InProcessMessages,
+  type KeyValueStore,
+  type Logger,
+  type Messages,
+} from '@breakwater/registry-core';
+import { openRedisState } from './redis/open-redis-state.js';
+
+export interface SharedStateOptions {
+  /** `undefined` = everything stays in this process. */
+  readonly redisUrl: string | undefined;
+  readonly secretKey: Uint8Array;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What this process shares with the others of its cluster, beside the database and the blobs. Nothing depends on it. */
+export interface SharedState {
+  readonly values: KeyValueStore;
+  readonly messages: Messages;
+  close(): void;
+}
+
+/** In Redis if there is one, else in this process. */
+export function openSharedState({ redisUrl, secretKey, clock, logger }: SharedStateOptions): SharedState {
+  if (redisUrl !== undefined) return openRedisState({ url: redisUrl, secretKey, clock, logger });
+  return { values: new InProcessKeyValueStore(clock), messages: new InProcessMessages(), close: () => undefined };
+}
