@@ -58,6 +58,10 @@ const ORGANIZATION_FIELDS = {
   upstream_registry: ['host[:port][/namespace]', 'the registry behind the organization'],
   upstream_registry_username: ['text or null', CREDENTIALS],
   upstream_registry_password: ['text or null', CREDENTIALS],
+  upstream_ca_pem: [
+    'PEM certificates or null; at most 64 KiB',
+    'authorities that are trusted for this upstream beside the usual ones; shown as SHA-256 in `upstream_ca_fingerprints`',
+  ],
   insecure: ['true or false', 'http instead of https'],
   staleness_period_s: [
     PERIOD,
@@ -77,8 +81,9 @@ async function organizationSettings() {
   const { DEFAULT_VALUES } = await built('org-settings/dist/fields/settings-values.js');
   const { settingsView } = await built('org-settings/dist/fields/settings-view.js');
   const defaults = settingsView(DEFAULT_VALUES, false);
-  const shown = Object.keys(defaults).filter((name) => name !== 'has_credentials');
-  const names = ['upstream_registry', 'upstream_registry_username', 'upstream_registry_password'];
+  const toldOnly = ['has_credentials', 'upstream_ca_fingerprints'];
+  const shown = Object.keys(defaults).filter((name) => !toldOnly.includes(name));
+  const names = ['upstream_registry', 'upstream_registry_username', 'upstream_registry_password', 'upstream_ca_pem'];
   const rows = saidOf([...names, ...shown.filter((name) => !names.includes(name))], ORGANIZATION_FIELDS).map(
     ([name, [values, meaning]]) => {
       const fallback = name in defaults && defaults[name] !== undefined ? code(defaults[name]) : 'none';

@@ -134,6 +134,7 @@ function createBody(settings: NewSettings): Readonly<Record<string, unknown>> {
     upstream_registry: settings.upstream,
     upstream_registry_username: settings.credentials?.username,
     upstream_registry_password: settings.credentials?.password,
+    upstream_ca_pem: settings.upstreamCaPem,
     insecure: settings.insecure,
     staleness_period_s: settings.stalenessPeriodS,
     check_interval_s: settings.checkIntervalS,

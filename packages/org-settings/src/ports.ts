@@ -6,7 +6,7 @@ export interface OrganizationDirectory {
 }
 
 /** What is tried before it is saved. */
-export type UpstreamCandidate = Pick<ProxyCacheSettings, 'upstream' | 'insecure' | 'credentials'>;
+export type UpstreamCandidate = Pick<ProxyCacheSettings, 'upstream' | 'insecure' | 'upstreamCaPem' | 'credentials'>;
 
 /** What the settings need to know of an upstream before they accept it. */
 export interface UpstreamProbe {

@@ -131,11 +131,12 @@ export class SettingsEditor {
     const { values, credentials } = accepted(parseCreateBody(body));
     if ((await this.read(organization)) !== undefined) throw new SettingsError('ALREADY_EXISTS');
     await this.#checkAddress(values);
-    const { upstream, insecure } = values;
+    const { upstream, insecure, upstreamCaPem } = values;
     try {
       return await this.#options.probe.validate({
         upstream,
         insecure,
+        ...(upstreamCaPem === undefined ? {} : { upstreamCaPem }),
         ...(credentials === undefined ? {} : { credentials }),
       });
     } catch (error) {

@@ -30,6 +30,7 @@ const DEFAULTS = {
   serve_when_denied: true,
   anonymous_pull: false,
   has_credentials: false,
+  upstream_ca_fingerprints: [],
 };
 
 async function create(fields: Record<string, unknown> = {}) {
@@ -114,7 +115,7 @@ describe('refusals', () => {
     const broken = await server.call('POST', path, '{"upstream_registry_password":"canary');
     expect([broken.status, broken.json.error_type]).toEqual([400, 'invalid_request']);
     expect(broken.text).not.toContain('canary');
-    const large = await server.call('POST', path, { upstream_registry: 'x'.repeat(70_000) });
+    const large = await server.call('POST', path, { upstream_registry: 'x'.repeat(200_000) });
     expect([large.status, large.json.error_type]).toEqual([413, 'invalid_request']);
     const form = await server.call('POST', path, 'upstream_registry=docker.io', {
       'content-type': 'application/x-www-form-urlencoded',

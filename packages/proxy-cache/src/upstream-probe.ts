@@ -9,7 +9,7 @@ import type { UpstreamClient } from './upstream/upstream-client.js';
 import { isUpstreamError } from './upstream/upstream-error.js';
 
 /** What settings that are not saved yet have to say about their upstream. */
-export type ProbedUpstream = Pick<ProxyCacheSettings, 'upstream' | 'insecure' | 'credentials'>;
+export type ProbedUpstream = Pick<ProxyCacheSettings, 'upstream' | 'insecure' | 'upstreamCaPem' | 'credentials'>;
 
 /** Stands for the organization that does not have the settings yet. */
 const NOBODY = 'probe' as OrganizationName;

@@ -13,7 +13,9 @@ export function describeChanges(
   const { has_credentials: _before, ...from } = settingsView(before, false);
   const { has_credentials: _after, ...to } = settingsView(after, false);
   const old = new Map<string, unknown>(Object.entries(from));
-  const changed = Object.entries(to).filter(([field, value]) => old.get(field) !== value);
+  const changed = Object.entries(to).filter(
+    ([field, value]) => JSON.stringify(old.get(field)) !== JSON.stringify(value),
+  );
   return {
     ...Object.fromEntries(changed.map(([field, value]) => [field, { from: old.get(field), to: value }])),
     ...(credentials === 'kept' ? {} : { credentials }),

@@ -23,6 +23,8 @@ describe('the field that a name was meant for', () => {
     ['username', 'upstream_registry_username'],
     ['password', 'upstream_registry_password'],
     ['upstream_password', 'upstream_registry_password'],
+    ['upstreamCa', 'upstream_ca_pem'],
+    ['ca_pem', 'upstream_ca_pem'],
     ['upstreamRegistryPassword', 'upstream_registry_password'],
   ])('%s is %s', (name, field) => {
     expect(meantField(name)).toBe(field);
@@ -32,6 +34,7 @@ describe('the field that a name was meant for', () => {
     ...FIELD_NAMES,
     'org_name',
     'has_credentials',
+    'upstream_ca_fingerprints',
     'name',
     'email',
     'tag_expiration',

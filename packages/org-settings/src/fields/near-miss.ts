@@ -3,6 +3,7 @@ export const FIELD_NAMES = [
   'upstream_registry',
   'upstream_registry_username',
   'upstream_registry_password',
+  'upstream_ca_pem',
   'insecure',
   'staleness_period_s',
   'check_interval_s',
@@ -15,11 +16,13 @@ export const FIELD_NAMES = [
 export type FieldName = (typeof FIELD_NAMES)[number];
 
 /** Names that clients send and nobody needs: Quay's UI names the organization, and a GET may be sent back as a PUT. */
-const IGNORED: ReadonlySet<string> = new Set(['org_name', 'has_credentials']);
+const IGNORED: ReadonlySet<string> = new Set(['org_name', 'has_credentials', 'upstream_ca_fingerprints']);
 const KNOWN: ReadonlySet<string> = new Set(FIELD_NAMES);
 
 const UNIT = /_(?:s|secs?|seconds?|ms|millis|m|mins?|minutes?|h|hours?|d|days?)$/;
 const MIN_PART = 5;
+/** What several fields begin with, and the one that is meant by it alone. */
+const ALONE: ReadonlyMap<string, FieldName> = new Map([['upstream', 'upstream_registry']]);
 
 /**
  * The field that an unknown name was meant for; `undefined` for a known name, and for one that resembles none. Quay
@@ -28,6 +31,8 @@ const MIN_PART = 5;
 export function meantField(name: string): FieldName | undefined {
   if (KNOWN.has(name) || IGNORED.has(name) || name.length > 64) return undefined;
   const words = wordsOf(name);
+  const alone = ALONE.get(words.join('_'));
+  if (alone !== undefined) return alone;
   let best: { readonly field: FieldName; readonly score: number } | undefined;
   for (const field of FIELD_NAMES) {
     const score = distance(words, wordsOf(field));

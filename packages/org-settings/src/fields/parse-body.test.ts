@@ -235,7 +235,7 @@ describe('any body', () => {
         const parsed = parseCreateBody(sent);
         if (!parsed.ok) throw invalid(parsed.problems);
         const view = settingsView(parsed.value.values, pair !== null);
-        expect(view).toEqual({ ...body, has_credentials: pair !== null });
+        expect(view).toEqual({ ...body, has_credentials: pair !== null, upstream_ca_fingerprints: [] });
         expect(parsed.value.credentials).toEqual(pair === null ? undefined : { username: pair[0], password: pair[1] });
         // A GET that is sent back as a PUT changes nothing.
         const again = parseUpdateBody(view);

@@ -1,6 +1,7 @@
 import { formatUpstreamAddress, parseUpstreamAddress, type UpstreamCredentials } from '@breakwater/registry-core';
 import { z } from 'zod';
 import type { FieldProblem } from '../errors.js';
+import { readCertificates } from './certificates.js';
 import { meantField } from './near-miss.js';
 import { isSeconds, kindOf, secondsProblem } from './seconds.js';
 import { checkPeriods, DEFAULT_VALUES, type SettingsValues } from './settings-values.js';
@@ -73,10 +74,23 @@ const password = z
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   });
 
+const certificates = z
+  .custom<string | null>((value) => value === null || typeof value === 'string', {
+    error: (issue) => `must be a text of PEM certificates, or null; it is ${kindOf(issue.input)}`,
+  })
+  .transform((value, context) => {
+    if (value === null) return null;
+    const read = readCertificates(value);
+    if (!('problem' in read)) return read.pem;
+    context.addIssue({ code: 'custom', message: read.problem });
+    return z.NEVER;
+  });
+
 const bodySchema = z.looseObject({
   upstream_registry: upstream.optional(),
   upstream_registry_username: username.optional(),
   upstream_registry_password: password.optional(),
+  upstream_ca_pem: certificates.optional(),
   insecure: flag.optional(),
   staleness_period_s: seconds.optional(),
   check_interval_s: secondsOrNull.optional(),
@@ -144,6 +158,8 @@ function isMissing(body: unknown, field: string): boolean {
 function namedValues(fields: Body): Partial<SettingsValues> {
   return {
     ...(fields.upstream_registry === undefined ? {} : { upstream: fields.upstream_registry }),
+    // Named with no value, it takes the one away that is there.
+    ...(fields.upstream_ca_pem === undefined ? {} : { upstreamCaPem: fields.upstream_ca_pem ?? undefined }),
     ...(fields.insecure === undefined ? {} : { insecure: fields.insecure }),
     ...(fields.staleness_period_s === undefined ? {} : { stalenessPeriodS: fields.staleness_period_s }),
     ...(fields.check_interval_s === undefined ? {} : { checkIntervalS: fields.check_interval_s }),

@@ -1,6 +1,7 @@
+import { certificateFingerprints } from './certificates.js';
 import type { SettingsValues } from './settings-values.js';
 
-/** The settings as the API shows them. Credentials are never shown. */
+/** The settings as the API shows them. Credentials are never shown, of certificates their fingerprints. */
 export interface SettingsView {
   readonly upstream_registry: string;
   readonly insecure: boolean;
@@ -11,6 +12,8 @@ export interface SettingsView {
   readonly serve_when_denied: boolean;
   readonly anonymous_pull: boolean;
   readonly has_credentials: boolean;
+  /** SHA-256 of each certificate of `upstream_ca_pem`. */
+  readonly upstream_ca_fingerprints: readonly string[];
 }
 
 /** What Quay answers when an organization has no proxy cache configuration, and what its clients look for. */
@@ -28,5 +31,6 @@ export function settingsView(values: SettingsValues, hasCredentials: boolean): S
     serve_when_denied: values.serveWhenDenied,
     anonymous_pull: values.anonymousPull,
     has_credentials: hasCredentials,
+    upstream_ca_fingerprints: certificateFingerprints(values.upstreamCaPem ?? ''),
   };
 }

@@ -60,7 +60,7 @@ function bodyRefusal(error: unknown): SettingsError | undefined {
     return new SettingsError('INVALID', { detail: 'the body is not valid JSON; it must be one JSON object' });
   }
   if (type === 'entity.too.large') {
-    return new SettingsError('TOO_LARGE', { detail: 'Request too large: the body may have at most 64 KiB' });
+    return new SettingsError('TOO_LARGE', { detail: 'Request too large: the body may have at most 192 KiB' });
   }
   if (status === 415) {
     return new SettingsError('UNSUPPORTED_MEDIA_TYPE', {

@@ -29,8 +29,8 @@ interface Route {
   handle(editor: SettingsEditor, admitted: Admitted, request: Request): Promise<Answer>;
 }
 
-/** Room for two fields of 4096 characters, each of which JSON may write as six bytes. */
-const MAX_BODY = '64kb';
+/** Room for two fields of 4096 characters, each of which JSON may write as six bytes, and for 64 KiB of certificates. */
+const MAX_BODY = '192kb';
 const CONFIG_PATH = '/api/v1/organization/:organization/proxycache';
 const VALIDATE_PATH = '/api/v1/organization/:organization/validateproxycache';
 

@@ -49,6 +49,14 @@ const MIGRATIONS: readonly Migration[] = [
         create index proxy_cache_audit_by_organization on proxy_cache_audit (organization, change_number);
       `),
   },
+  {
+    name: '0002_upstream_ca',
+    up: (knex) =>
+      knex.raw(`
+        alter table proxy_cache_config
+          add column upstream_ca_pem text check (octet_length(upstream_ca_pem) <= 131072);
+      `),
+  },
 ];
 
 /** The migrations of this package, with a table of their own: `knex.migrate.latest(orgSettingsMigrations())`. */

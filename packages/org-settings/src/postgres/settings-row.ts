@@ -6,6 +6,7 @@ export interface SettingsRow {
   readonly organization: string;
   readonly upstream_registry: string;
   readonly insecure: boolean;
+  readonly upstream_ca_pem: string | null;
   readonly credentials: Uint8Array | null;
   readonly credential_version: string | number;
   readonly staleness_period_s: number;
@@ -19,8 +20,8 @@ export interface SettingsRow {
 
 /** The columns of a SettingsRow, of the table alias `c`. */
 export const SETTINGS_COLUMNS = `
-  c.organization, c.upstream_registry, c.insecure, c.credentials, c.credential_version, c.staleness_period_s,
-  c.check_interval_s, c.expiration_s, c.serve_when_removed, c.serve_when_denied, c.anonymous_pull, c.version`;
+  c.organization, c.upstream_registry, c.insecure, c.upstream_ca_pem, c.credentials, c.credential_version,
+  c.staleness_period_s, c.check_interval_s, c.expiration_s, c.serve_when_removed, c.serve_when_denied, c.anonymous_pull, c.version`;
 
 /** The settings of a row. */
 export function storedSettings(row: SettingsRow): StoredSettings {
@@ -29,6 +30,7 @@ export function storedSettings(row: SettingsRow): StoredSettings {
     values: {
       upstream: row.upstream_registry,
       insecure: row.insecure,
+      upstreamCaPem: row.upstream_ca_pem ?? undefined,
       stalenessPeriodS: row.staleness_period_s,
       checkIntervalS: row.check_interval_s,
       expirationS: row.expiration_s,

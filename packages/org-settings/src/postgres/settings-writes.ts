@@ -51,11 +51,11 @@ export function createSettingsWrites(knex: Knex, clock: Clock): SettingsWrites {
     async create(settings, audit) {
       const written = await write(settings.organization, audit, (change, at) => [
         `insert into proxy_cache_config as c
-           (organization, upstream_registry, insecure, credentials, credential_version, staleness_period_s,
+           (organization, upstream_registry, insecure, upstream_ca_pem, credentials, credential_version, staleness_period_s,
             check_interval_s, expiration_s, serve_when_removed, serve_when_denied, anonymous_pull,
             version, created_at, updated_at)
          values
-           (:organization, :upstream, :insecure, :sealed, :change, :stalenessPeriodS,
+           (:organization, :upstream, :insecure, :upstreamCaPem, :sealed, :change, :stalenessPeriodS,
             :checkIntervalS, :expirationS, :serveWhenRemoved, :serveWhenDenied, :anonymousPull,
             :change, :at, :at)
          on conflict (organization) do nothing
@@ -68,7 +68,7 @@ export function createSettingsWrites(knex: Knex, clock: Clock): SettingsWrites {
     async replace(version, settings, audit) {
       const written = await write(settings.organization, audit, (change, at) => [
         `update proxy_cache_config as c set
-           upstream_registry = :upstream, insecure = :insecure, credentials = :sealed,
+           upstream_registry = :upstream, insecure = :insecure, upstream_ca_pem = :upstreamCaPem, credentials = :sealed,
            credential_version = ${settings.renewsCredentials ? ':change' : 'credential_version'},
            staleness_period_s = :stalenessPeriodS, check_interval_s = :checkIntervalS, expiration_s = :expirationS,
            serve_when_removed = :serveWhenRemoved, serve_when_denied = :serveWhenDenied,
@@ -101,5 +101,10 @@ async function nextChange(transaction: Knex.Transaction): Promise<number> {
 }
 
 function columnValues({ organization, values, sealed }: SettingsWrite) {
-  return { organization, ...values, sealed: sealed === undefined ? null : Buffer.from(sealed) };
+  return {
+    organization,
+    ...values,
+    upstreamCaPem: values.upstreamCaPem ?? null,
+    sealed: sealed === undefined ? null : Buffer.from(sealed),
+  };
 }

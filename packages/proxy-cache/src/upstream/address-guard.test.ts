@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { AddressGuard } from './address-guard.js';
 import { DEFAULT_DEADLINES } from './deadlines.js';
-import { type GuardedAgents, guardedAgents } from './guarded-agent.js';
+import { GuardedAgents } from './guarded-agent.js';
 import { Resolver, systemLookup } from './resolver.js';
 import { AxiosTransport } from './transport.js';
 
@@ -125,7 +125,7 @@ describe('hosts on their way to a socket', () => {
     // Unspecified, so that the spellings of 0.0.0.0 and ::1 would be connections too.
     await new Promise<void>((listening) => canary.listen(0, listening));
     port = (canary.address() as AddressInfo).port;
-    agents = guardedAgents({
+    agents = new GuardedAgents({
       guard: new AddressGuard(),
       resolver: new Resolver(systemLookup),
       deadlines: DEFAULT_DEADLINES,
@@ -134,8 +134,7 @@ describe('hosts on their way to a socket', () => {
   });
 
   afterAll(async () => {
-    agents.http.destroy();
-    agents.https.destroy();
+    agents.destroy();
     canary.closeAllConnections();
     await new Promise((closed) => canary.close(closed));
   });

@@ -11,7 +11,7 @@ import { atOrigin, isUpstreamError, UpstreamError } from './upstream-error.js';
 
 /** What an authorization is for: one repository of one upstream, with one version of an organization's credentials. */
 export interface AuthorizationScope {
-  readonly settings: Pick<ProxyCacheSettings, 'organization' | 'credentials' | 'credentialVersion'>;
+  readonly settings: Pick<ProxyCacheSettings, 'organization' | 'upstreamCaPem' | 'credentials' | 'credentialVersion'>;
   /** Origin of the registry. */
   readonly origin: string;
   /** The upstream's name of the repository; `undefined` for the registry as a whole. */
@@ -149,7 +149,13 @@ export class Authorizations {
     const authorization = basicHeader(scope);
     const headers = { accept: 'application/json', ...(authorization === undefined ? {} : { authorization }) };
     try {
-      const response = await this.transport.send({ url, method: 'GET', headers, signal });
+      const response = await this.transport.send({
+        url,
+        method: 'GET',
+        headers,
+        caPem: scope.settings.upstreamCaPem,
+        signal,
+      });
       const limits = { maxBytes: MAX_TOKEN_ANSWER_BYTES, idleMs: this.deadlines.idleMs, signal };
       const body = await readBody(response.body, limits);
       if (response.status === 401 || response.status === 403) {

@@ -2,10 +2,12 @@ import { type AgentOptions, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent, type AgentOptions as TlsAgentOptions } from 'node:https';
 import { connect, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as tlsConnect } from 'node:tls';
+import { type SecureContext, connect as tlsConnect } from 'node:tls';
+import { LRUCache } from 'lru-cache';
 import type { AddressGuard } from './address-guard.js';
 import type { Deadlines } from './deadlines.js';
 import type { Resolver } from './resolver.js';
+import { MIN_TLS_VERSION, trustAlso } from './trusted-certificates.js';
 import { UpstreamError } from './upstream-error.js';
 
 /** What it takes to open a connection that is allowed to be. */
@@ -25,6 +27,8 @@ type Connected = (error: Error | null, socket: Duplex) => void;
 
 /** How long happy eyeballs (RFC 8305) waits for one address before it tries the next beside it. */
 const NEXT_ADDRESS_AFTER_MS = 250;
+/** Sets of certificates that connections are kept open for; of those used longest ago they end. */
+const MAX_TRUSTS = 100;
 const KEEP_ALIVE: AgentOptions = { keepAlive: true, maxSockets: 64, maxFreeSockets: 16, scheduling: 'lifo' };
 
 /**
@@ -60,25 +64,29 @@ async function dial(dialing: GuardedDialing, options: ConnectOptions): Promise<S
   return socket;
 }
 
-async function dialTls(dialing: GuardedDialing, options: ConnectOptions): Promise<Socket> {
+async function dialTls(
+  dialing: GuardedDialing,
+  options: ConnectOptions,
+  trust: (() => SecureContext) | undefined,
+): Promise<Socket> {
   const raw = await dial(dialing, options);
   const host = String(options.host ?? '').replace(/^\[|\]$/g, '');
-  const socket = tlsConnect({
-    socket: raw,
-    servername: isIP(host) ? '' : host,
-    minVersion: 'TLSv1.2',
-    ALPNProtocols: ['http/1.1'],
-    host,
-  });
   try {
+    const socket = tlsConnect({
+      socket: raw,
+      servername: isIP(host) ? '' : host,
+      ALPNProtocols: ['http/1.1'],
+      host,
+      ...(trust === undefined ? { minVersion: MIN_TLS_VERSION } : { secureContext: trust() }),
+    });
     await connected(socket, 'secureConnect', AbortSignal.timeout(dialing.deadlines.tlsMs));
+    return socket;
   } catch (error) {
     raw.destroy();
     throw error instanceof UpstreamError && error.failureClass === 'timeout'
       ? error
       : new UpstreamError('tls', 'no trusted TLS connection to the upstream', { cause: error });
   }
-  return socket;
 }
 
 function connected(socket: Socket, event: 'connect' | 'secureConnect', deadline: AbortSignal): Promise<void> {
@@ -126,12 +134,24 @@ class GuardedHttpAgent extends HttpAgent {
 }
 
 class GuardedHttpsAgent extends HttpsAgent {
-  constructor(private readonly dialing: GuardedDialing) {
+  readonly #trust: (() => SecureContext) | undefined;
+
+  constructor(
+    private readonly dialing: GuardedDialing,
+    caPem?: string,
+  ) {
     super(KEEP_ALIVE as TlsAgentOptions);
+    this.#trust = caPem === undefined ? undefined : trustAlso(caPem);
+  }
+
+  /** Keeps no connection open any more. Those in use end with their answers. */
+  retire(): void {
+    this.maxFreeSockets = 0;
+    for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
 
   override createConnection(options: ConnectOptions, done?: Connected): undefined {
-    open(dialTls(this.dialing, options), done);
+    open(dialTls(this.dialing, options, this.#trust), done);
   }
 }
 
@@ -143,13 +163,36 @@ function open(dialled: Promise<Socket>, done?: Connected): void {
   );
 }
 
-/** The agents through which everything outbound goes. */
-export interface GuardedAgents {
+/** The keep-alive agents through which everything outbound goes. The guard judges every new connection. */
+export class GuardedAgents {
   readonly http: HttpAgent;
-  readonly https: HttpsAgent;
-}
+  readonly #https: GuardedHttpsAgent;
+  /** By certificates, so that a connection which some of them vouch for is never used where they are not trusted. */
+  readonly #trusting: LRUCache<string, GuardedHttpsAgent>;
 
-/** Keep-alive agents whose every new connection is judged by the guard. */
-export function guardedAgents(dialing: GuardedDialing): GuardedAgents {
-  return { http: new GuardedHttpAgent(dialing), https: new GuardedHttpsAgent(dialing) };
+  constructor(
+    private readonly dialing: GuardedDialing,
+    maxTrusts = MAX_TRUSTS,
+  ) {
+    this.#trusting = new LRUCache({ max: maxTrusts, dispose: (agent) => agent.retire() });
+    this.http = new GuardedHttpAgent(dialing);
+    this.#https = new GuardedHttpsAgent(dialing);
+  }
+
+  /** The agent for TLS with these PEM certificates trusted beside the usual ones. */
+  https(caPem?: string): HttpsAgent {
+    if (caPem === undefined) return this.#https;
+    const known = this.#trusting.get(caPem);
+    if (known !== undefined) return known;
+    const agent = new GuardedHttpsAgent(this.dialing, caPem);
+    this.#trusting.set(caPem, agent);
+    return agent;
+  }
+
+  /** Ends every connection. */
+  destroy(): void {
+    this.http.destroy();
+    this.#https.destroy();
+    for (const agent of this.#trusting.values()) agent.destroy();
+  }
 }

@@ -14,6 +14,8 @@ export interface UpstreamRequest {
   readonly method: 'GET' | 'HEAD' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** PEM certificates that are trusted for this request beside the usual ones. */
+  readonly caPem?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -43,14 +45,13 @@ export class AxiosTransport implements Transport {
   readonly #axios: AxiosInstance;
 
   constructor(
-    agents: GuardedAgents,
+    private readonly agents: GuardedAgents,
     private readonly deadlines: Pick<Deadlines, 'headersMs'>,
     private readonly clock: Clock,
   ) {
     this.#axios = axios.create({
       adapter: 'http',
       httpAgent: agents.http,
-      httpsAgent: agents.https,
       proxy: false,
       maxRedirects: 0,
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -74,6 +75,7 @@ export class AxiosTransport implements Transport {
         method: request.method,
         headers: new AxiosHeaders({ 'User-Agent': USER_AGENT, ...request.headers, 'Accept-Encoding': 'identity' }),
         ...(request.body === undefined ? {} : { data: request.body }),
+        httpsAgent: this.agents.https(request.caPem),
         signal: request.signal,
         timeout: this.deadlines.headersMs,
       });

@@ -5,7 +5,7 @@ import { AddressGuard } from './address-guard.js';
 import { Authorizations, type TokenServerListener } from './authorization.js';
 import type { Deadlines } from './deadlines.js';
 import { upstreamEndpoint } from './endpoint.js';
-import { type GuardedAgents, guardedAgents } from './guarded-agent.js';
+import { GuardedAgents } from './guarded-agent.js';
 import { Resolver } from './resolver.js';
 import { SharedTokens } from './shared-tokens.js';
 import { AxiosTransport } from './transport.js';
@@ -28,6 +28,11 @@ export interface UpstreamClientOptions {
 
 const MAX_REGISTRIES = 1_000;
 
+interface KnownRegistry {
+  readonly registry: UpstreamRegistry;
+  readonly caPem: string | undefined;
+}
+
 /** The only place from which sockets to upstreams are opened. One per proxy cache. */
 export class UpstreamClient {
   readonly #agents: GuardedAgents;
@@ -35,12 +40,12 @@ export class UpstreamClient {
   readonly #resolver: Resolver;
   readonly #transport: AxiosTransport;
   readonly #authorizations: Authorizations;
-  readonly #registries = new LRUCache<string, UpstreamRegistry>({ max: MAX_REGISTRIES });
+  readonly #registries = new LRUCache<string, KnownRegistry>({ max: MAX_REGISTRIES });
 
   constructor(private readonly options: UpstreamClientOptions) {
     this.#guard = new AddressGuard(options.allowedHosts);
     this.#resolver = new Resolver(options.lookup);
-    this.#agents = guardedAgents({ guard: this.#guard, resolver: this.#resolver, deadlines: options.deadlines });
+    this.#agents = new GuardedAgents({ guard: this.#guard, resolver: this.#resolver, deadlines: options.deadlines });
     this.#transport = new AxiosTransport(this.#agents, options.deadlines, options.clock);
     const { clock, deadlines, onTokenServer, sharedTokens } = options;
     const shared = sharedTokens === undefined ? undefined : new SharedTokens(sharedTokens, clock);
@@ -54,9 +59,10 @@ export class UpstreamClient {
   registry(settings: ProxyCacheSettings): UpstreamRegistry {
     const key = [settings.organization, settings.credentialVersion, settings.upstream, settings.insecure].join('\n');
     const known = this.#registries.get(key);
-    if (known !== undefined) return known;
+    // Compared and not hashed: it is the very same text as long as nobody changes it.
+    if (known !== undefined && known.caPem === settings.upstreamCaPem) return known.registry;
     const registry = this.detached(settings);
-    this.#registries.set(key, registry);
+    this.#registries.set(key, { registry, caPem: settings.upstreamCaPem });
     return registry;
   }
 
@@ -80,8 +86,7 @@ export class UpstreamClient {
   }
 
   close(): void {
-    this.#agents.http.destroy();
-    this.#agents.https.destroy();
+    this.#agents.destroy();
   }
 
   /** Name look-up with an end: a resolver that hangs must not hold up a save. */

@@ -161,14 +161,15 @@ export class UpstreamRegistry {
   /** Asks `/v2/`, with the credentials if there are any. Resolves to whether the registry wanted to know who asks. */
   async ping(signal: AbortSignal): Promise<'open' | 'authorized'> {
     const url = this.#url('');
-    const first = await this.transport.send({ url, method: 'GET', headers: {}, signal });
+    const asking = { url, method: 'GET', caPem: this.settings.upstreamCaPem, signal } as const;
+    const first = await this.transport.send({ ...asking, headers: {} });
     if (first.status !== 200 && first.status !== 401) throw await this.#refusal(first, signal);
     discard(first.body);
     if (first.status === 200) return 'open';
     const scope = { settings: this.settings, origin: this.endpoint.origin, repository: undefined };
     const authorization = await this.authorizations.answer(scope, first.header('www-authenticate'), undefined, signal);
     if (authorization === undefined) throw new UpstreamError('denied', 'the upstream wants credentials');
-    const second = await this.transport.send({ url, method: 'GET', headers: { authorization }, signal });
+    const second = await this.transport.send({ ...asking, headers: { authorization } });
     if (second.status !== 200) throw await this.#refusal(second, signal);
     discard(second.body);
     return 'authorized';
@@ -239,6 +240,7 @@ export class UpstreamRegistry {
         ...(request.accept === undefined ? {} : { accept: request.accept }),
         ...(authorization === undefined ? {} : { authorization }),
       },
+      caPem: this.settings.upstreamCaPem,
       signal: request.signal,
     });
     const { response } = followed;

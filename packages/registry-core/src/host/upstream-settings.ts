@@ -13,6 +13,8 @@ export interface ProxyCacheSettings {
   readonly upstream: string;
   /** Speak http to the upstream instead of https. */
   readonly insecure: boolean;
+  /** PEM certificates of authorities that are trusted for this upstream, beside the usual ones. */
+  readonly upstreamCaPem?: string | undefined;
   readonly credentials?: UpstreamCredentials;
   /** Differs whenever the upstream or its credentials were changed. */
   readonly credentialVersion: number;
