@@ -89,6 +89,9 @@ export class PullThroughBlobs {
     digest: Digest,
     requestId?: RequestIdSource,
   ): Promise<{ readonly size: number; readonly headers: ExtraHeaders } | undefined> {
+    // First what is on its way, then what is stored: the other way round, a download that ends in between would be missed.
+    const download = await this.#downloads.get(contentKey(repository, digest));
+    if (download !== undefined) return { size: await download.size(), headers: forwardedHeaders('uri-miss', true) };
     const stored = await this.#storedSize(repository, digest);
     if (stored !== undefined) return { size: stored, headers: hitHeaders() };
     await this.parts.health.assertMayAsk(settings);
