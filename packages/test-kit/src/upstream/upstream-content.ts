@@ -54,7 +54,7 @@ export class UpstreamContent {
       case 'tags':
         return tagsAnswer(held, target.repository, query);
       case 'referrers':
-        return referrersAnswer(held, target.reference);
+        return referrersAnswer(held, target.reference, query);
       default:
         return errorAnswer(404, 'UNSUPPORTED');
     }
@@ -147,20 +147,28 @@ function tagsAnswer(held: RepositoryContent, repository: string, query: URLSearc
   return jsonAnswer(200, { name: repository, tags: page }, link);
 }
 
-function referrersAnswer(held: RepositoryContent, digest: string): AnswerPlan {
-  const manifests = [...held.manifests.values()]
-    .filter((manifest) => subjectOf(manifest) === digest)
-    .map(({ mediaType, digest, bytes }) => ({ mediaType, digest, size: bytes.byteLength }));
+function referrersAnswer(held: RepositoryContent, digest: string, query: URLSearchParams): AnswerPlan {
+  const wanted = query.get('artifactType');
+  const manifests = [...held.manifests.values()].flatMap(({ mediaType, digest: own, bytes }) => {
+    const { subject, artifactType } = referrerFields(bytes);
+    if (subject?.digest !== digest || (wanted !== null && artifactType !== wanted)) return [];
+    return [
+      { mediaType, digest: own, size: bytes.byteLength, ...(artifactType === undefined ? {} : { artifactType }) },
+    ];
+  });
   const mediaType = 'application/vnd.oci.image.index.v1+json';
-  return jsonAnswer(200, { schemaVersion: 2, mediaType, manifests }, { 'Content-Type': mediaType });
+  const filtered = wanted === null ? {} : { 'OCI-Filters-Applied': 'artifactType' };
+  return jsonAnswer(200, { schemaVersion: 2, mediaType, manifests }, { 'Content-Type': mediaType, ...filtered });
 }
 
-function subjectOf(manifest: BuiltManifest): string | undefined {
+function referrerFields(bytes: Buffer): {
+  readonly subject?: { readonly digest?: string };
+  readonly artifactType?: string;
+} {
   try {
-    const body: { subject?: { digest?: string } } | null = JSON.parse(manifest.bytes.toString('utf8'));
-    return body?.subject?.digest;
+    return JSON.parse(bytes.toString('utf8')) ?? {};
   } catch {
     // Broken manifests are stored as well; they refer to nothing.
-    return undefined;
+    return {};
   }
 }
