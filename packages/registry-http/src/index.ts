@@ -1,6 +1,12 @@
 export { answerBlob } from './answer-blob.js';
 export { answerError } from './answer-error.js';
 export { answerManifest, type ExtraHeaders } from './answer-manifest.js';
+export {
+  type AnsweredReferrers,
+  answerReferrers,
+  parseReferrersPage,
+  type ReferrersPageRequest,
+} from './answer-referrers.js';
 export { type AnsweredTagPage, answerTags, parseTagPage, type TagPageRequest } from './answer-tags.js';
 export { type ApiErrorFacts, answerJson, apiErrorBody } from './api-answer.js';
 export { type ByteRange, parseRange } from './range.js';
