@@ -17,12 +17,16 @@ import { UpstreamHealth } from './health/upstream-health.js';
 import { createApiRouter } from './http/api-router.js';
 import { lookUp } from './http/look-up.js';
 import { type Middleware, proxyCacheMiddleware } from './http/middleware.js';
+import { CachedListings } from './listings/cached-listings.js';
+import { ListingChecks } from './listings/listing-checks.js';
+import { PullThroughListings } from './listings/pull-through-listings.js';
 import { HotManifests } from './manifests/hot-manifests.js';
 import { PullThroughManifests } from './manifests/pull-through-manifests.js';
 import { TagChecks } from './manifests/tag-checks.js';
 import { type ProxyCacheOptions, resolveOptions } from './options.js';
 import { PeriodicTask } from './periodic-task.js';
 import type { OrganizationDirectory } from './ports.js';
+import { CachedListingTable } from './postgres/cached-listing-table.js';
 import { CachedTagSummaries } from './postgres/cached-tag-summary.js';
 import { CachedTagTable } from './postgres/cached-tag-table.js';
 import { ContentRoots } from './postgres/content-roots.js';
@@ -31,7 +35,6 @@ import { OutageMinuteTable } from './postgres/outage-minute-table.js';
 import { UpstreamHealthTable } from './postgres/upstream-health-table.js';
 import { CachedTags } from './tags/cached-tags.js';
 import { DigestUses } from './tags/digest-uses.js';
-import { UpstreamTags } from './tags/upstream-tags.js';
 import { OutageCounts } from './timeline/outage-counts.js';
 import { OutageTimeline } from './timeline/outage-timeline.js';
 import { createEmit, type ProxyCacheEmitter } from './timeline/recording-emit.js';
@@ -103,7 +106,9 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, logger };
   const manifests = new PullThroughManifests({ ...shared, tags, digestUses, manifests: hotManifests, checks });
   const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool, slots });
-  const upstreamTags = new UpstreamTags(upstreams, health, deadlines, emit, failures);
+  const cachedListings = new CachedListings(new CachedListingTable(knex), settings, clock, logger);
+  const listingChecks = new ListingChecks({ ...shared, cached: cachedListings });
+  const listings = new PullThroughListings({ ...shared, cached: cachedListings, checks: listingChecks });
 
   const follow = async () => {
     if (await tags.followChanges()) hotManifests.clear();
@@ -115,9 +120,13 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const flush = new PeriodicTask('writing uses', options.flushMs, logger, async () => {
     await tags.flush();
     await digestUses.flush();
+    await cachedListings.flush();
     await outageCounts.flush();
   });
-  const prune = new PeriodicTask('removing old events', PRUNE_EVERY_MS, logger, () => timeline.prune());
+  const prune = new PeriodicTask('removing old events and listings', PRUNE_EVERY_MS, logger, async () => {
+    await timeline.prune();
+    await cachedListings.prune();
+  });
 
   async function proxied(repository: Repository) {
     const found = await settings.find(repository.organization);
@@ -132,8 +141,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   }
 
   return {
-    middleware: () =>
-      proxyCacheMiddleware({ settings, access, manifests, blobs, tags: upstreamTags, health, emit, logger }),
+    middleware: () => proxyCacheMiddleware({ settings, access, manifests, blobs, listings, health, emit, logger }),
     router: (organizations = { exists: async () => true }) => {
       const summaries = new CachedTagSummaries(knex);
       return createApiRouter({ settings, access, organizations, health, summaries, timeline, clock, logger });
@@ -178,6 +186,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       await prune.stop();
       await blobs.close();
       await checks.close();
+      await listingChecks.close();
       await flush.stop();
       await flush.runNow();
       upstreams.close();

@@ -10,7 +10,7 @@ import type {
 interface AboutContent {
   readonly organization: OrganizationName;
   readonly repository: RepositoryName;
-  /** A tag or a digest; empty for a list of tags. */
+  /** A tag or a digest, of referrers that of their subject; empty for a list of tags. */
   readonly reference: string;
 }
 
@@ -39,7 +39,8 @@ export interface ProxyCacheEvents {
   /** A pull was answered from the cache without the upstream's confirmation. */
   readonly 'shielded-pull': readonly [
     UpstreamFailure & {
-      readonly digest: Digest;
+      /** Absent for a list, which has none. */
+      readonly digest?: Digest;
       readonly ageMs: number;
       readonly why: 'outage' | 'removed' | 'denied';
     },
@@ -49,7 +50,9 @@ export interface ProxyCacheEvents {
   /** A failure of the upstream was passed on to the client. `ageMs` is that of a copy which has lapsed. */
   readonly 'passed-error': readonly [UpstreamFailure & { readonly ageMs?: number }];
   /** A request for content of an upstream is about to be sent. */
-  readonly 'upstream-request': readonly [AboutContent & { readonly purpose: 'check' | 'manifest' | 'blob' | 'tags' }];
+  readonly 'upstream-request': readonly [
+    AboutContent & { readonly purpose: 'check' | 'manifest' | 'blob' | 'tags' | 'referrers' },
+  ];
   /** An origin became known to be down: for every organization that it is the upstream of. */
   readonly 'upstream-down': readonly [{ readonly origin: string; readonly failureClass: OutageClass }];
   readonly 'upstream-recovered': readonly [{ readonly origin: string; readonly downForMs: number }];

@@ -10,7 +10,10 @@ import {
   answerBlob,
   answerError,
   answerManifest,
+  answerReferrers,
   answerTags,
+  parseReferrersPage,
+  parseTagPage,
   type RegistryRoute,
   RouteMemory,
   requestId,
@@ -18,9 +21,12 @@ import {
 import type { PullThroughBlobs } from '../blobs/pull-through-blobs.js';
 import { type Emit, type RequestIdSource, requestFacts } from '../events.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
+import type { PullThroughListings } from '../listings/pull-through-listings.js';
+import { referrersRequest, toReferrers } from '../listings/referrers.js';
+import { tagListRequest, toTagPage } from '../listings/tag-list.js';
+import { hitHeaders } from '../manifests/cache-headers.js';
 import type { PullThroughManifests } from '../manifests/pull-through-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
-import type { UpstreamTags } from '../tags/upstream-tags.js';
 import { upstreamDisplayName } from '../upstream/endpoint.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
 import { statusFacts } from '../upstream-failures.js';
@@ -35,7 +41,7 @@ export interface MiddlewareParts {
   readonly access: Access;
   readonly manifests: PullThroughManifests;
   readonly blobs: PullThroughBlobs;
-  readonly tags: UpstreamTags;
+  readonly listings: PullThroughListings;
   readonly health: UpstreamHealth;
   readonly emit: Emit;
   readonly logger: Logger;
@@ -122,13 +128,33 @@ async function answer(
     case 'blob':
       return answerBlobRequest(parts, request, response, route, settings, repository, id);
     case 'tags':
-      return answerTags(request, response, repository, await parts.tags.list(settings, repository, route.query, id), {
-        'cache-status': 'Breakwater; fwd=request',
-      });
-    case 'referrers':
+      return answerTagsRequest(parts, request, response, route, settings, repository, id);
+    case 'referrers': {
+      const page = parseReferrersPage(route.query);
+      const wanted = referrersRequest(repository, route.digest, page);
+      const { listing, headers } = await parts.listings.pull(settings, wanted, id);
+      return answerReferrers(request, response, repository, route.digest, toReferrers(listing, page), headers);
+    }
     case 'upload':
       throw new RegistryError('UNSUPPORTED', undefined, { status: 404 });
   }
+}
+
+async function answerTagsRequest(
+  parts: MiddlewareParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: ProxiedRoute & { kind: 'tags' },
+  settings: ProxyCacheSettings,
+  repository: ProxiedRepository,
+  id: RequestIdSource,
+): Promise<void> {
+  const page = parseTagPage(route.query);
+  if (page.limit === 0) {
+    return answerTags(request, response, repository, { tags: [], limit: 0, next: undefined }, hitHeaders());
+  }
+  const { listing, headers } = await parts.listings.pull(settings, tagListRequest(repository, page), id);
+  answerTags(request, response, repository, toTagPage(listing, page), headers);
 }
 
 async function answerBlobRequest(
@@ -181,7 +207,7 @@ function passOn(
   // An address that is not valid is blocked, and has no health.
   const { down } = error.failureClass === 'blocked' ? {} : parts.health.peek(parts.health.scopeOf(settings));
   return pullFailure(error, {
-    kind: route.kind === 'blob' || route.kind === 'tags' ? route.kind : 'manifest',
+    kind: route.kind === 'upload' ? 'manifest' : route.kind,
     hasCredentials: settings.credentials !== undefined,
     upstreamName: upstreamDisplayName(settings.upstream),
     ...(down === undefined ? {} : { since: down.since }),

@@ -3,7 +3,7 @@ import type { UpstreamError } from '../upstream/upstream-error.js';
 
 /** What a client asked for, as far as its error answer depends on it. */
 export interface FailedPull {
-  readonly kind: 'manifest' | 'blob' | 'tags';
+  readonly kind: 'manifest' | 'blob' | 'tags' | 'referrers';
   /** Whether the organization has credentials for its upstream. */
   readonly hasCredentials: boolean;
   /** The upstream as people name it. */
@@ -41,10 +41,14 @@ export function pullFailure(error: UpstreamError, pull: FailedPull): RegistryErr
           reasonPhrase: phrase,
           cause: error,
         })
-      : new RegistryError('NAME_UNKNOWN', `${pull.upstreamName} does not know it, or it is private`, {
-          detail,
-          cause: error,
-        });
+      : new RegistryError(
+          pull.kind === 'referrers' ? 'DENIED' : 'NAME_UNKNOWN',
+          `${pull.upstreamName} does not know it, or it is private`,
+          {
+            detail,
+            cause: error,
+          },
+        );
   }
   if (failureClass === 'rate_limited') {
     const headers = retryAfter(error.retryAfterMs ?? UNTOLD_LIMIT_MS);

@@ -19,19 +19,29 @@ export function forwardedHeaders(why: 'uri-miss' | 'stale', stored: boolean): Ex
  * Answered from the cache without the upstream's confirmation. The warning is the spec's channel to the person who pulls
  * (distribution-spec, "Warnings"): code 299, no agent, no date.
  */
-export function shieldedHeaders(upstreamName: string, shielded: ShieldedFacts, ageMs: number): ExtraHeaders {
+export function shieldedHeaders(
+  upstreamName: string,
+  shielded: ShieldedFacts,
+  ageMs: number,
+  what: 'tag' | 'list' = 'tag',
+): ExtraHeaders {
   const status = shielded.upstreamStatus === undefined ? '' : `; fwd-status=${shielded.upstreamStatus}`;
   return {
     'cache-status': `${CACHE_NAME}; hit; fwd=stale${status}; detail=${shielded.failureClass}`,
     age: seconds(ageMs),
-    warning: `299 - "${warningText(upstreamName, shielded, ageMs)}"`,
+    warning: `299 - "${warningText(upstreamName, shielded, ageMs, what)}"`,
   };
 }
 
-function warningText(upstreamName: string, { why, failureClass }: ShieldedFacts, ageMs: number): string {
+function warningText(
+  upstreamName: string,
+  { why, failureClass }: ShieldedFacts,
+  ageMs: number,
+  what: 'tag' | 'list',
+): string {
   const copy = `serving the copy confirmed ${duration(ageMs)} ago`;
-  if (why === 'removed') return `${upstreamName} no longer has this tag; ${copy}`;
-  if (why === 'denied') return `${upstreamName} denies access to this tag; ${copy}`;
+  if (why === 'removed') return `${upstreamName} no longer has this ${what}; ${copy}`;
+  if (why === 'denied') return `${upstreamName} denies access to this ${what}; ${copy}`;
   return `${upstreamName} cannot be asked (${failureClass}); ${copy}`;
 }
 

@@ -21,6 +21,7 @@ import { upstreamEndpoint } from '../upstream/endpoint.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
 import { statusFacts, type UpstreamFailures } from '../upstream-failures.js';
+import { OVERDUE, withinBudget } from '../within-budget.js';
 import { forwardedHeaders, hitHeaders, shieldedHeaders } from './cache-headers.js';
 import { fetchManifest } from './fetch-manifest.js';
 import { contentKey, type HotManifests } from './hot-manifests.js';
@@ -48,8 +49,6 @@ interface TagPull {
   readonly key: TagKey;
   readonly requestId: RequestIdSource | undefined;
 }
-
-const OVERDUE = Symbol('overdue');
 
 /** Pulls of manifests: from the cache where the decision allows it, else from the upstream. */
 export class PullThroughManifests {
@@ -298,13 +297,6 @@ export class PullThroughManifests {
       result,
     });
   }
-}
-
-function withinBudget<T>(promise: Promise<T>, budgetMs: number): Promise<T | typeof OVERDUE> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(OVERDUE), budgetMs);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 function tagReference({ key }: TagPull): Reference {

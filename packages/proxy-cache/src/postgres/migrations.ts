@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import * as outageMinutes from './migrations/0002-outage-minutes.js';
 import * as tokenServersAndRateLimits from './migrations/0003-token-servers-and-rate-limits.js';
+import * as cachedListings from './migrations/0004-cached-listings.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -68,6 +69,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
     up: tokenServersAndRateLimits.up,
     down: tokenServersAndRateLimits.down,
   },
+  { name: '0004_cached_listings', up: cachedListings.up, down: cachedListings.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

@@ -9,6 +9,7 @@ import {
   isSchema1MediaType,
   MANIFEST_ACCEPT,
   MAX_MANIFEST_BYTES,
+  OCI_INDEX,
   type ProxyCacheSettings,
   parseDigest,
   type Reference,
@@ -17,6 +18,7 @@ import {
 import type { AuthorizationScope, Authorizations } from './authorization.js';
 import type { Deadlines } from './deadlines.js';
 import { type UpstreamEndpoint, upstreamEndpoint } from './endpoint.js';
+import { nextLink } from './next-link.js';
 import { parseRateLimit, type RateLimit } from './rate-limit.js';
 import { discard, readBody } from './read-body.js';
 import { type FollowedResponse, sendFollowing } from './redirects.js';
@@ -49,6 +51,15 @@ export interface UpstreamBlob {
 export interface UpstreamTagPage {
   readonly tags: readonly string[];
   readonly next: string | undefined;
+}
+
+/** A page of what refers to a manifest, not parsed yet. `next` is the query that asks for the page after it. */
+export interface UpstreamReferrers {
+  readonly bytes: Buffer;
+  readonly contentType: string | undefined;
+  readonly next?: string;
+  /** Whether the upstream says that it left out what is not of the type asked for. */
+  readonly filtered: boolean;
 }
 
 /** Hears of the rate limit that an upstream tells of. */
@@ -155,7 +166,34 @@ export class UpstreamRegistry {
     assertNotEncoded(response);
     const limits = { maxBytes: MAX_TAG_PAGE_BYTES, idleMs: this.deadlines.idleMs, signal };
     const tags = readTags(await readBody(response.body, limits));
-    return { tags, next: nextTag(response.header('link'), tags) };
+    return { tags, next: nextTag(response.header('link'), tags, page.last) };
+  }
+
+  /** `query` is what a page before this one gave as `next`, or the filter of the first one. */
+  async listReferrers(
+    name: RepositoryName,
+    subject: Digest,
+    query: string,
+    signal: AbortSignal,
+  ): Promise<UpstreamReferrers> {
+    const repository = this.endpoint.repositoryPath(name);
+    // Written anew, so that nothing in it can end the query.
+    const asked = new URLSearchParams(query).toString();
+    const path = `${repository}/referrers/${subject}${asked === '' ? '' : `?${asked}`}`;
+    const { response } = await this.#send({ method: 'GET', repository, path, accept: OCI_INDEX, signal });
+    if (response.status !== 200) throw await this.#refusal(response, signal);
+    assertNotEncoded(response);
+    assertManifestType(response);
+    const limits = { maxBytes: MAX_MANIFEST_BYTES, idleMs: this.deadlines.idleMs, signal };
+    const bytes = await readBody(response.body, limits);
+    const next = nextReferrers(response.header('link'), subject, asked);
+    const filters = (response.header('oci-filters-applied') ?? '').split(',').map((filter) => filter.trim());
+    return {
+      bytes,
+      contentType: response.header('content-type'),
+      ...(next === undefined ? {} : { next }),
+      filtered: filters.includes('artifactType'),
+    };
   }
 
   /** Asks `/v2/`, with the credentials if there are any. Resolves to whether the registry wanted to know who asks. */
@@ -312,9 +350,28 @@ function readTags(body: Buffer): readonly string[] {
   throw new UpstreamError('protocol', 'the upstream did not answer with a list of tags');
 }
 
-/** Where the next page begins (distribution-spec, "Listing tags"): the `last` of the link, else the last tag we got. */
-function nextTag(link: string | undefined, tags: readonly string[]): string | undefined {
-  const target = /<([^>]*)>\s*;[^,]*rel="?next"?/i.exec(link ?? '')?.[1];
-  if (target === undefined || !URL.canParse(target, 'http://localhost')) return undefined;
-  return new URL(target, 'http://localhost').searchParams.get('last') ?? tags.at(-1);
+/**
+ * Where the next page begins (distribution-spec, "Listing tags"): the `last` of the link, else the last tag we got.
+ * @throws UpstreamError class `protocol` when a client that went on would not get on
+ */
+function nextTag(link: string | undefined, tags: readonly string[], last: string | undefined): string | undefined {
+  const target = nextLink(link);
+  if (target === undefined) return undefined;
+  const next = target.searchParams.get('last') ?? tags.at(-1);
+  if (next === undefined || next === last) throw noWayOn();
+  return next;
+}
+
+/** The query of the next page of referrers, which is the upstream's own affair. */
+function nextReferrers(link: string | undefined, subject: Digest, asked: string): string | undefined {
+  const target = nextLink(link);
+  if (target === undefined) return undefined;
+  const next = target.searchParams.toString();
+  const isSameList = target.pathname.replace(/%3a/i, ':').endsWith(`/referrers/${subject}`);
+  if (!isSameList || next === asked) throw noWayOn();
+  return next;
+}
+
+function noWayOn(): UpstreamError {
+  return new UpstreamError('protocol', 'the upstream links to a next page that leads nowhere', { isOfContent: true });
 }

@@ -1,0 +1,128 @@
+import { type Clock, type Logger, type ProxyCacheSettings, RegistryError } from '@breakwater/registry-core';
+import type { Emit, ProxyCacheEvents, RequestIdSource } from '../events.js';
+import type { UpstreamHealth } from '../health/upstream-health.js';
+import type { Deadlines } from '../upstream/deadlines.js';
+import type { UpstreamClient } from '../upstream/upstream-client.js';
+import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
+import type { UpstreamRegistry } from '../upstream/upstream-registry.js';
+import type { UpstreamFailures } from '../upstream-failures.js';
+import { type CachedListings, listingKeyText } from './cached-listings.js';
+import type { Listing, ListingKey } from './listing.js';
+
+/** Hears of each request that is about to be sent. */
+export type TellRequest = (purpose: ProxyCacheEvents['upstream-request'][0]['purpose']) => void;
+
+/** A page, and how an upstream is asked for it. */
+export interface ListingRequest {
+  readonly key: ListingKey;
+  /** @throws UpstreamError */
+  ask(upstream: UpstreamRegistry, tell: TellRequest, signal: AbortSignal): Promise<Listing>;
+}
+
+/** What came of asking. */
+export type ListingResult =
+  | { readonly kind: 'listed'; readonly listing: Listing; readonly kept: boolean }
+  | { readonly kind: 'failed'; readonly error: UpstreamError };
+
+/** A request that is under way, shared by all that wait for it. */
+export interface RunningListing {
+  /** Rejects only for failures of our own. */
+  readonly result: Promise<ListingResult>;
+  /** Tells it that a client waited for the whole check budget in vain. Resolves to one failure for all such clients. */
+  overdue(): Promise<UpstreamError>;
+}
+
+/** What asking for listings leans on. */
+export interface ListingChecksParts {
+  readonly upstreams: UpstreamClient;
+  readonly cached: CachedListings;
+  readonly health: UpstreamHealth;
+  readonly deadlines: Deadlines;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly failures: UpstreamFailures;
+  readonly logger: Logger;
+}
+
+/** Asks upstreams for pages of listings: one request for all that want the page, and its answer kept before it is told. */
+export class ListingChecks {
+  readonly #running = new Map<string, RunningListing>();
+  readonly #closing = new AbortController();
+
+  constructor(private readonly parts: ListingChecksParts) {}
+
+  /** Asks, or joins the request under way. `claimed` marks the check that ends a window of a known-down upstream. */
+  start(
+    request: ListingRequest,
+    settings: ProxyCacheSettings,
+    { claimed = false, requestId }: { readonly claimed?: boolean; readonly requestId?: RequestIdSource } = {},
+  ): RunningListing {
+    const text = `${listingKeyText(request.key)}\n${settings.credentialVersion}`;
+    const running = this.#running.get(text);
+    if (running !== undefined) return running;
+    const started = this.#begin(request, settings, claimed, requestId);
+    this.#running.set(text, started);
+    const ended = () => this.#running.delete(text);
+    // A request that nobody waits for any more may fail; whoever waits for it sees the failure itself.
+    started.result.then(ended, (error: unknown) => {
+      ended();
+      this.parts.logger.warn({ err: error }, 'a listing could not be asked for');
+    });
+    return started;
+  }
+
+  /** Ends the requests under way. That they did not hear from the upstream says nothing about it. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled([...this.#running.values()].map(({ result }) => result));
+  }
+
+  #begin(
+    request: ListingRequest,
+    settings: ProxyCacheSettings,
+    claimed: boolean,
+    requestId: RequestIdSource | undefined,
+  ): RunningListing {
+    const { failures, health } = this.parts;
+    const content = { repository: request.key.repository.name, reference: request.key.subject };
+    const late = new UpstreamError('timeout', 'the upstream did not answer within the check budget');
+    let reported = false;
+    const report = async (error: UpstreamError) => {
+      if (reported && error.failureClass === 'timeout') return;
+      reported = true;
+      failures.tell(settings, content, error, requestId);
+      await health.failed(health.scopeOf(settings), error, claimed);
+    };
+    return {
+      result: this.#ask(request, settings, report),
+      async overdue() {
+        await report(late);
+        return late;
+      },
+    };
+  }
+
+  async #ask(
+    { key, ask }: ListingRequest,
+    settings: ProxyCacheSettings,
+    report: (error: UpstreamError) => Promise<void>,
+  ): Promise<ListingResult> {
+    const { clock, deadlines, upstreams, health, cached, emit } = this.parts;
+    const { repository, subject } = key;
+    const about = { organization: repository.organization, repository: repository.name, reference: subject };
+    const askedAt = clock.now();
+    try {
+      const upstream = upstreams.registry(settings);
+      const tell: TellRequest = (purpose) => emit('upstream-request', { ...about, purpose });
+      const signal = AbortSignal.any([AbortSignal.timeout(deadlines.clientBudgetMs), this.#closing.signal]);
+      const listing = await ask(upstream, tell, signal);
+      await health.succeeded(health.scopeOf(settings));
+      return { kind: 'listed', listing, kept: await cached.keep(key, upstream.endpoint.origin, listing, askedAt) };
+    } catch (error) {
+      if (!isUpstreamError(error)) throw error;
+      if (this.#closing.signal.aborted) throw new RegistryError('UNAVAILABLE', 'the registry is shutting down');
+      await report(error);
+      return { kind: 'failed', error };
+    }
+  }
+}
