@@ -20,6 +20,7 @@ import { type Middleware, proxyCacheMiddleware } from './http/middleware.js';
 import { CachedListings } from './listings/cached-listings.js';
 import { ListingChecks } from './listings/listing-checks.js';
 import { PullThroughListings } from './listings/pull-through-listings.js';
+import { RecoveryListings } from './listings/recovery-listings.js';
 import { HotManifests } from './manifests/hot-manifests.js';
 import { PullThroughManifests } from './manifests/pull-through-manifests.js';
 import { TagChecks } from './manifests/tag-checks.js';
@@ -100,15 +101,17 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const failures = new UpstreamFailures(emit, clock);
   const hotManifests = new HotManifests(options.manifests);
   const checks = new TagChecks(upstreams, tags, hotManifests, health, deadlines, clock, emit, failures, logger);
-  const recovery = new RecoveryChecks(health, checks, tagTable, settings, logger);
   const spool = new Spool(options.spoolDirectory);
   const slots = new DownloadSlots(options.downloads);
   const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, logger };
   const manifests = new PullThroughManifests({ ...shared, tags, digestUses, manifests: hotManifests, checks });
   const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool, slots });
-  const cachedListings = new CachedListings(new CachedListingTable(knex), settings, clock, logger);
+  const listingTable = new CachedListingTable(knex);
+  const cachedListings = new CachedListings(listingTable, settings, clock, logger);
   const listingChecks = new ListingChecks({ ...shared, cached: cachedListings });
   const listings = new PullThroughListings({ ...shared, cached: cachedListings, checks: listingChecks });
+  const recoveryListings = new RecoveryListings(listingTable, listingChecks);
+  const recovery = new RecoveryChecks(health, checks, tagTable, settings, logger, recoveryListings);
 
   const follow = async () => {
     if (await tags.followChanges()) hotManifests.clear();

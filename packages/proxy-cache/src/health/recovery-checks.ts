@@ -1,6 +1,7 @@
-import type { Logger, ProxyCacheSettingsReader } from '@breakwater/registry-core';
+import type { Logger, ProxyCacheSettings, ProxyCacheSettingsReader } from '@breakwater/registry-core';
+import type { RecoveryListings } from '../listings/recovery-listings.js';
 import type { TagChecks } from '../manifests/tag-checks.js';
-import type { TagKey } from '../ports.js';
+import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { CachedTagTable } from '../postgres/cached-tag-table.js';
 import type { HealthKey } from '../postgres/upstream-health-table.js';
 import type { CachedTag } from '../tags/cached-tag.js';
@@ -13,7 +14,7 @@ const CANDIDATES = 20;
 
 /**
  * Ends outages: when the window of a known-down upstream is over, one process of the cluster repeats the real check of
- * the tag that was used last (P9). A ping would not do, since registries answer it while manifests fail.
+ * the tag that was used last (P9), or of the listing where there is no tag. A ping would not do, since registries answer it while manifests fail.
  */
 export class RecoveryChecks {
   #ticking: Promise<void> | undefined;
@@ -24,6 +25,7 @@ export class RecoveryChecks {
     private readonly table: CachedTagTable,
     private readonly settings: ProxyCacheSettingsReader,
     private readonly logger: Logger,
+    private readonly listings: Pick<RecoveryListings, 'mostRecentlyUsed' | 'check'>,
   ) {}
 
   /** Carries out the checks that are due. Never rejects; a call during another joins it. */
@@ -50,17 +52,29 @@ export class RecoveryChecks {
         if (await this.#checkTag(candidate, key)) return;
       }
     }
+    for (const registry of this.health.registriesBehind(key.origin)) {
+      for (const listing of await this.listings.mostRecentlyUsed(registry, CANDIDATES)) {
+        const settings = await this.#askable(listing.repository, key);
+        if (settings !== undefined) return this.listings.check(listing, settings);
+      }
+    }
   }
 
   /** False when the tag cannot be checked: its organization asks another upstream now, or with another credential. */
   async #checkTag(candidate: TagKey & { readonly entry: CachedTag }, key: HealthKey): Promise<boolean> {
-    const settings = await this.settings.find(candidate.repository.organization);
-    if (settings === undefined || settings.upstream !== candidate.repository.upstream) return false;
-    const scope = this.health.scopeOf(settings);
-    if (!this.health.registriesBehind(key.origin).includes(scope.origin)) return false;
-    if (key.credential !== '' && scope.credential !== key.credential) return false;
     const { repository, tag, entry } = candidate;
+    const settings = await this.#askable(repository, key);
+    if (settings === undefined) return false;
     await this.checks.start({ repository, tag }, settings, entry, { claimed: true }).result;
     return true;
+  }
+
+  /** The settings to ask with; `undefined` when asking would say nothing of this health. */
+  async #askable(repository: ProxiedRepository, key: HealthKey): Promise<ProxyCacheSettings | undefined> {
+    const settings = await this.settings.find(repository.organization);
+    if (settings === undefined || settings.upstream !== repository.upstream) return undefined;
+    const scope = this.health.scopeOf(settings);
+    if (!this.health.registriesBehind(key.origin).includes(scope.origin)) return undefined;
+    return key.credential !== '' && scope.credential !== key.credential ? undefined : settings;
   }
 }
