@@ -8,4 +8,5 @@ export type { Lookup, ResolvedAddress } from './ports.js';
 export { proxyCacheMigrations } from './postgres/migrations.js';
 export { AddressGuard } from './upstream/address-guard.js';
 export { DEFAULT_DEADLINES, type Deadlines } from './upstream/deadlines.js';
+export { OutboundProxy } from './upstream/outbound-proxy.js';
 export { isUpstreamError, UpstreamError } from './upstream/upstream-error.js';

@@ -33,6 +33,11 @@ export interface ProxyCacheOptions {
   readonly allowedHosts?: readonly string[];
   /** Resolves upstream names; default as the system does. */
   readonly lookup?: Lookup;
+  /**
+   * `http://[user:password@]host:port` of an HTTP proxy that opens every connection to upstreams with CONNECT. It is trusted
+   * to resolve names; none of its own addresses is judged.
+   */
+  readonly upstreamProxyUrl?: string;
   /** How long upstreams may take; what is not given is as in `DEFAULT_DEADLINES`. */
   readonly deadlines?: Partial<Deadlines>;
   /** How many downloads run at a time; what is not given is as in `DEFAULT_DOWNLOAD_LIMITS`. */
@@ -48,7 +53,10 @@ export interface ProxyCacheOptions {
 }
 
 /** Options with nothing left open. */
-export type ResolvedOptions = Required<Omit<ProxyCacheOptions, 'deadlines' | 'downloads' | 'sharedTokens'>> & {
+export type ResolvedOptions = Required<
+  Omit<ProxyCacheOptions, 'deadlines' | 'downloads' | 'sharedTokens' | 'upstreamProxyUrl'>
+> & {
+  readonly upstreamProxyUrl?: string;
   readonly sharedTokens?: KeyValueStore;
   readonly deadlines: Deadlines;
   readonly downloads: DownloadLimits;

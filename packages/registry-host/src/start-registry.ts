@@ -205,6 +205,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     clock,
     logger,
     allowedHosts: config.upstreamAllowedHosts,
+    ...(config.upstreamProxyUrl === undefined ? {} : { upstreamProxyUrl: config.upstreamProxyUrl }),
     sharedTokens: shared.values,
     messages: shared.messages,
     ...(lookup === undefined ? {} : { lookup }),

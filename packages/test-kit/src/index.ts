@@ -54,6 +54,7 @@ export {
 export type { BrokenEnd } from './upstream/answer-plan.js';
 export { type BlackHole, startBlackHole } from './upstream/black-hole.js';
 export { type Certificate, type CertificateOptions, selfSignedCertificate } from './upstream/certificate.js';
+export { type ConnectProxy, type ConnectProxyOptions, startConnectProxy } from './upstream/connect-proxy.js';
 export { type FaultProxy, type FaultProxyOptions, startFaultProxy } from './upstream/fault-proxy.js';
 export { type FaultUpstream, type FaultUpstreamOptions, startFaultUpstream } from './upstream/fault-upstream.js';
 export type { Fault, FaultHandle, FaultScope } from './upstream/faults.js';

@@ -4,8 +4,10 @@ import { connect, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type SecureContext, connect as tlsConnect } from 'node:tls';
 import { LRUCache } from 'lru-cache';
+import type { ResolvedAddress } from '../ports.js';
 import type { AddressGuard } from './address-guard.js';
 import type { Deadlines } from './deadlines.js';
+import type { OutboundProxy } from './outbound-proxy.js';
 import type { Resolver } from './resolver.js';
 import { MIN_TLS_VERSION, trustAlso } from './trusted-certificates.js';
 import { UpstreamError } from './upstream-error.js';
@@ -15,6 +17,8 @@ export interface GuardedDialing {
   readonly guard: AddressGuard;
   readonly resolver: Resolver;
   readonly deadlines: Pick<Deadlines, 'connectMs' | 'tlsMs'>;
+  /** Opens every connection for us, and resolves the names. */
+  readonly proxy?: OutboundProxy | undefined;
 }
 
 interface ConnectOptions {
@@ -33,18 +37,68 @@ const KEEP_ALIVE: AgentOptions = { keepAlive: true, maxSockets: 64, maxFreeSocke
 
 /**
  * Opens a TCP connection to an allowed address only. Names are resolved here and the addresses that were judged are the
- * ones that are dialled; the address that was reached is judged once more before a byte is written (S2).
+ * ones that are dialled; the address that was reached is judged once more before a byte is written (S2). A proxy is
+ * trusted with the addresses of names (S6); addresses that stand in a URL themselves are judged all the same.
  */
 async function dial(dialing: GuardedDialing, options: ConnectOptions): Promise<Socket> {
   const host = String(options.host ?? 'localhost').replace(/^\[|\]$/g, '');
   const port = Number(options.port);
   const deadline = AbortSignal.timeout(dialing.deadlines.connectMs);
-  const addresses = isIP(host)
-    ? [{ address: host, family: isIP(host) === 6 ? (6 as const) : (4 as const) }]
-    : await within(deadline, dialing.resolver.resolve(host));
+  const { proxy } = dialing;
+  if (proxy !== undefined) return dialThrough(proxy, dialing, host, port, deadline);
+  const addresses = await addressesOf(dialing, host, deadline);
   if (!addresses.every(({ address }) => dialing.guard.allows({ host, port, address }))) {
     throw new UpstreamError('blocked', 'the address of the upstream is not allowed');
   }
+  const socket = await connectTo(host, port, addresses, deadline);
+  if (!dialing.guard.allows({ host, port, address: socket.remoteAddress ?? '' })) {
+    socket.destroy();
+    throw new UpstreamError('blocked', 'the address of the upstream is not allowed');
+  }
+  return socket;
+}
+
+async function dialThrough(
+  proxy: OutboundProxy,
+  dialing: GuardedDialing,
+  host: string,
+  port: number,
+  deadline: AbortSignal,
+): Promise<Socket> {
+  if (isIP(host) && !dialing.guard.allows({ host, port, address: host })) {
+    throw new UpstreamError('blocked', 'the address of the upstream is not allowed');
+  }
+  const socket = await toProxy(proxy, dialing, deadline);
+  await proxy.open(socket, host, port, deadline);
+  return socket;
+}
+
+async function toProxy(proxy: OutboundProxy, dialing: GuardedDialing, deadline: AbortSignal): Promise<Socket> {
+  try {
+    const addresses = await addressesOf(dialing, proxy.host, deadline);
+    return await connectTo(proxy.host, proxy.port, addresses, deadline);
+  } catch (cause) {
+    // Neither its name nor its silence is the upstream's.
+    throw new UpstreamError('connect', 'no connection to the outbound proxy', { cause });
+  }
+}
+
+async function addressesOf(
+  dialing: GuardedDialing,
+  host: string,
+  deadline: AbortSignal,
+): Promise<readonly ResolvedAddress[]> {
+  const family = isIP(host);
+  if (family !== 0) return [{ address: host, family: family === 6 ? 6 : 4 }];
+  return within(deadline, dialing.resolver.resolve(host));
+}
+
+async function connectTo(
+  host: string,
+  port: number,
+  addresses: readonly ResolvedAddress[],
+  deadline: AbortSignal,
+): Promise<Socket> {
   const socket = connect({
     host,
     port,
@@ -56,10 +110,6 @@ async function dial(dialing: GuardedDialing, options: ConnectOptions): Promise<S
     },
   });
   await connected(socket, 'connect', deadline);
-  if (!dialing.guard.allows({ host, port, address: socket.remoteAddress ?? '' })) {
-    socket.destroy();
-    throw new UpstreamError('blocked', 'the address of the upstream is not allowed');
-  }
   socket.setNoDelay(true);
   return socket;
 }

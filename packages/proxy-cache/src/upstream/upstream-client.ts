@@ -6,6 +6,7 @@ import { Authorizations, type TokenServerListener } from './authorization.js';
 import type { Deadlines } from './deadlines.js';
 import { upstreamEndpoint } from './endpoint.js';
 import { GuardedAgents } from './guarded-agent.js';
+import { OutboundProxy } from './outbound-proxy.js';
 import { Resolver } from './resolver.js';
 import { SharedTokens } from './shared-tokens.js';
 import { AxiosTransport } from './transport.js';
@@ -18,6 +19,8 @@ export interface UpstreamClientOptions {
   /** What the operator lets the address guard through: `host`, `host:port`, or a block. */
   readonly allowedHosts: readonly string[];
   readonly lookup: Lookup;
+  /** `http://[user:password@]host:port` of the proxy that opens every connection, and resolves the names. */
+  readonly upstreamProxyUrl?: string;
   /** Hears of the token servers that registries name. */
   readonly onTokenServer?: TokenServerListener;
   /** Where tokens are shared with other processes; without it each process fetches its own. */
@@ -38,6 +41,7 @@ export class UpstreamClient {
   readonly #agents: GuardedAgents;
   readonly #guard: AddressGuard;
   readonly #resolver: Resolver;
+  readonly #proxy: OutboundProxy | undefined;
   readonly #transport: AxiosTransport;
   readonly #authorizations: Authorizations;
   readonly #registries = new LRUCache<string, KnownRegistry>({ max: MAX_REGISTRIES });
@@ -45,7 +49,13 @@ export class UpstreamClient {
   constructor(private readonly options: UpstreamClientOptions) {
     this.#guard = new AddressGuard(options.allowedHosts);
     this.#resolver = new Resolver(options.lookup);
-    this.#agents = new GuardedAgents({ guard: this.#guard, resolver: this.#resolver, deadlines: options.deadlines });
+    this.#proxy = options.upstreamProxyUrl === undefined ? undefined : new OutboundProxy(options.upstreamProxyUrl);
+    this.#agents = new GuardedAgents({
+      guard: this.#guard,
+      resolver: this.#resolver,
+      deadlines: options.deadlines,
+      proxy: this.#proxy,
+    });
     this.#transport = new AxiosTransport(this.#agents, options.deadlines, options.clock);
     const { clock, deadlines, onTokenServer, sharedTokens } = options;
     const shared = sharedTokens === undefined ? undefined : new SharedTokens(sharedTokens, clock);
@@ -92,6 +102,8 @@ export class UpstreamClient {
   /** Name look-up with an end: a resolver that hangs must not hold up a save. */
   async #addresses(host: string): Promise<readonly string[]> {
     if (/^[0-9.]+$/.test(host) || host.includes(':')) return [host];
+    // Names are the proxy's to resolve.
+    if (this.#proxy !== undefined) return [];
     const late = new Promise<readonly string[]>((resolve) => {
       setTimeout(() => resolve([]), this.options.deadlines.checkBudgetMs).unref();
     });

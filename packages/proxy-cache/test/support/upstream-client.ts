@@ -35,6 +35,7 @@ export interface TestClientOptions {
   readonly deadlines?: Partial<Deadlines>;
   readonly allowedHosts?: readonly string[];
   readonly lookup?: Lookup;
+  readonly upstreamProxyUrl?: string;
 }
 
 /** An upstream client that may dial loopback, unless told. */
@@ -44,6 +45,7 @@ export function testClient(options: TestClientOptions = {}): UpstreamClient {
     deadlines: { ...DEFAULT_DEADLINES, ...options.deadlines },
     allowedHosts: options.allowedHosts ?? ['127.0.0.0/8'],
     lookup: options.lookup ?? systemLookup,
+    ...(options.upstreamProxyUrl === undefined ? {} : { upstreamProxyUrl: options.upstreamProxyUrl }),
   });
 }
 

@@ -34,6 +34,7 @@ test('nothing set: the defaults', () => {
     secretKey: undefined,
     adminPassword: undefined,
     upstreamAllowedHosts: [],
+    upstreamProxyUrl: undefined,
     publicUrl: undefined,
     logLevel: 'info',
     seedOrganizations: true,
@@ -54,6 +55,7 @@ test('everything set', () => {
     BREAKWATER_SECRET_KEY: 'ab'.repeat(32),
     BREAKWATER_ADMIN_PASSWORD: ' spaces are kept ',
     BREAKWATER_UPSTREAM_ALLOWED_HOSTS: 'registry.lan:5000, 10.0.0.0/8,[fd00::1]:5000 ,fd00::/8,',
+    BREAKWATER_UPSTREAM_PROXY_URL: 'http://u:p@proxy.example:3128',
     BREAKWATER_PUBLIC_URL: 'https://registry.example.com/',
     BREAKWATER_LOG_LEVEL: 'debug',
     BREAKWATER_SEED_ORGANIZATIONS: 'none',
@@ -71,6 +73,7 @@ test('everything set', () => {
     secretKey: { readAs: 'hex' },
     adminPassword: ' spaces are kept ',
     upstreamAllowedHosts: ['registry.lan:5000', '10.0.0.0/8', '[fd00::1]:5000', 'fd00::/8'],
+    upstreamProxyUrl: 'http://u:p@proxy.example:3128',
     publicUrl: 'https://registry.example.com',
     logLevel: 'debug',
     seedOrganizations: false,
@@ -88,6 +91,7 @@ test('all mistakes at once, each with what was wrong and what would be right', (
     BREAKWATER_STORAGE_URL: 's3://bucket',
     BREAKWATER_SECRET_KEY: 'too short',
     BREAKWATER_UPSTREAM_ALLOWED_HOSTS: 'good.example,https://bad.example',
+    BREAKWATER_UPSTREAM_PROXY_URL: 'socks5://robot:hunter2@proxy:1080',
     BREAKWATER_PUBLIC_URL: 'https://registry.example.com/path',
     BREAKWATER_LOG_LEVEL: 'loud',
     BREAKWATER_SEED_ORGANIZATIONS: 'nothing',
@@ -103,6 +107,7 @@ test('all mistakes at once, each with what was wrong and what would be right', (
     'BREAKWATER_STORAGE_URL is "s3://bucket", but must be file:/// and an absolute path, for example file:///var/lib/breakwater',
     'BREAKWATER_SECRET_KEY has a value that cannot be used: it must be at least 32 bytes in hex or base64, or a text of at least 32 characters; "openssl rand -base64 32" makes one',
     'BREAKWATER_UPSTREAM_ALLOWED_HOSTS is "good.example,https://bad.example", but must be host, host:port or CIDR, comma separated, for example registry.lan:5000,10.0.0.0/8; "https://bad.example" is none of them',
+    'BREAKWATER_UPSTREAM_PROXY_URL has a value that cannot be used: it must be a URL such as http://proxy.example:3128 or http://user:password@proxy.example:3128',
     'BREAKWATER_PUBLIC_URL is "https://registry.example.com/path", but must be http:// or https:// and a host, without a path, for example https://registry.example.com',
     'BREAKWATER_LOG_LEVEL is "loud", but must be debug, info, warn or error',
     'BREAKWATER_SEED_ORGANIZATIONS is "nothing", but must be default or none',
@@ -205,6 +210,26 @@ test('the URL of a Redis has a host, at most a database, and no settings of the 
     '6379',
   ];
   for (const url of wrong) expect(problemsOf({ BREAKWATER_REDIS_URL: url })).toHaveLength(1);
+});
+
+test('the URL of an outbound proxy is plain http and a host, and nothing after it', () => {
+  for (const url of [
+    'http://proxy',
+    'http://proxy:3128/',
+    'http://a%40b:c%3Ad@[::1]:3128',
+    'http://user@10.0.0.1:80',
+  ]) {
+    expect(readConfig({ BREAKWATER_UPSTREAM_PROXY_URL: url }).upstreamProxyUrl).toBe(url);
+  }
+  const wrong = [
+    'proxy:3128',
+    'https://proxy:3128',
+    'http://',
+    'http://proxy/path',
+    'http://proxy?',
+    'http://%zz:x@proxy',
+  ];
+  for (const url of wrong) expect(problemsOf({ BREAKWATER_UPSTREAM_PROXY_URL: url })).toHaveLength(1);
 });
 
 test('a key says how it was read', () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { AddressGuard } from '@breakwater/proxy-cache';
+import { AddressGuard, OutboundProxy } from '@breakwater/proxy-cache';
 import { z } from 'zod';
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.js';
 import { nearest } from './nearest.js';
@@ -27,6 +27,8 @@ export interface Config {
   readonly adminPassword: string | undefined;
   /** host, host:port or CIDR, as they were written; whoever guards the dialling parses them. */
   readonly upstreamAllowedHosts: readonly string[];
+  /** `undefined` = upstreams are dialled directly. */
+  readonly upstreamProxyUrl: string | undefined;
   /** Without a slash at its end; `undefined` = the address that it listens on. */
   readonly publicUrl: string | undefined;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -115,6 +117,9 @@ const readers = {
     );
     return z.NEVER;
   }),
+  BREAKWATER_UPSTREAM_PROXY_URL: z
+    .string()
+    .refine(isProxyUrl, 'must be a URL such as http://proxy.example:3128 or http://user:password@proxy.example:3128'),
   BREAKWATER_PUBLIC_URL: parsed(
     parsePublicUrl,
     'must be http:// or https:// and a host, without a path, for example https://registry.example.com',
@@ -148,6 +153,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     secretKey: read('BREAKWATER_SECRET_KEY'),
     adminPassword: read('BREAKWATER_ADMIN_PASSWORD'),
     upstreamAllowedHosts: read('BREAKWATER_UPSTREAM_ALLOWED_HOSTS'),
+    upstreamProxyUrl: read('BREAKWATER_UPSTREAM_PROXY_URL'),
     publicUrl: read('BREAKWATER_PUBLIC_URL'),
     logLevel: read('BREAKWATER_LOG_LEVEL'),
     seedOrganizations: read('BREAKWATER_SEED_ORGANIZATIONS'),
@@ -206,6 +212,16 @@ function readSetting<Name extends SettingName>(
 function isAllowedHost(entry: string): boolean {
   try {
     new AddressGuard([entry]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the upstream client understands it. */
+function isProxyUrl(text: string): boolean {
+  try {
+    new OutboundProxy(text);
     return true;
   } catch {
     return false;

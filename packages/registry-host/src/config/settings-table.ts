@@ -73,6 +73,14 @@ export const settingsTable = [
     secret: false,
   },
   {
+    name: 'BREAKWATER_UPSTREAM_PROXY_URL',
+    default: undefined,
+    otherwise: 'upstreams are dialled directly',
+    meaning:
+      'An HTTP proxy that opens every connection to upstreams with CONNECT, http://user:password@host:port; names are resolved by it.',
+    secret: true,
+  },
+  {
     name: 'BREAKWATER_PUBLIC_URL',
     default: undefined,
     otherwise: 'the address that it listens on',
