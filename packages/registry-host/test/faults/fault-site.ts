@@ -179,6 +179,19 @@ export class RowSite implements AsyncDisposable {
     return { stage, asked: now, end };
   }
 
+  /** Begins the fault of another row, on what this one has. Resolves to what ends it. */
+  async flap(row: FaultRow, asked: CaseContent): Promise<() => Promise<void>> {
+    const undo = await row.begin?.(this.#stage(asked));
+    return async () => {
+      this.upstream.clearFaults();
+      this.site.names.heal();
+      await undo?.();
+      this.upstream.add(asked.repository, TAG, asked.content);
+      this.upstream.dropConnections();
+      this.site.clock.advance({ seconds: PAST_EVERY_WINDOW_S });
+    };
+  }
+
   /** A client's request, by code that shares nothing with the product. */
   get(method: 'HEAD' | 'GET', path: string): Promise<RawAnswer> {
     const url = `${this.site.registry.url}/v2/${this.organization}/${path}`;
