@@ -17,7 +17,7 @@ export function nextLink(header: string | undefined): Pick<URL, 'pathname' | 'se
     if (!URL.canParse(target, 'http://localhost')) throw unreadable();
     return new URL(target, 'http://localhost');
   }
-  if (/\brel\s*=\s*"?[^";,]*\bnext\b/i.test(header ?? '')) throw unreadable();
+  if (/\brel\s*=\s*"?[^";,]{0,64}\bnext\b/i.test(header ?? '')) throw unreadable();
   return undefined;
 }
 
