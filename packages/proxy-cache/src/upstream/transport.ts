@@ -6,6 +6,7 @@ import type { Deadlines } from './deadlines.js';
 import type { GuardedAgents } from './guarded-agent.js';
 import { discard } from './read-body.js';
 import { parseRetryAfter } from './retry-after.js';
+import { RetryBudget } from './retry-budget.js';
 import { atOrigin, isUpstreamError, UpstreamError } from './upstream-error.js';
 
 /** One request to one host. Headers are the whole of what is sent beside `Host`. */
@@ -48,6 +49,7 @@ export class AxiosTransport implements Transport {
     private readonly agents: GuardedAgents,
     private readonly deadlines: Pick<Deadlines, 'headersMs'>,
     private readonly clock: Clock,
+    private readonly retries = new RetryBudget(),
   ) {
     this.#axios = axios.create({
       adapter: 'http',
@@ -62,13 +64,16 @@ export class AxiosTransport implements Transport {
     } as Parameters<typeof axios.create>[0]);
     axiosRetry(this.#axios, {
       retries: MAX_ATTEMPTS - 1,
-      retryCondition: (error) => isRepeatable(error.config?.method) && isPassing(error),
+      // Asked only while attempts are left; so what is taken of the budget is used.
+      retryCondition: (error) =>
+        isRepeatable(error.config?.method) && isPassing(error) && this.retries.takeRetry(originOf(error.config?.url)),
       retryDelay: fullJitter,
       onRetry: (_count, error) => drop(error.response),
     });
   }
 
   async send(request: UpstreamRequest): Promise<UpstreamResponse> {
+    this.retries.noteRequest(request.url.origin);
     try {
       const response = await this.#axios.request<Readable>({
         url: request.url.href,
@@ -148,6 +153,10 @@ function isPassing(error: unknown): boolean {
   if (own !== undefined) return own.failureClass === 'connect' || own.failureClass === 'dns';
   const code = codeOf(error);
   return ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code);
+}
+
+function originOf(url: string | undefined): string {
+  return url === undefined ? '' : new URL(url).origin;
 }
 
 function fullJitter(retryCount: number): number {

@@ -7,6 +7,7 @@ import type { Deadlines } from './deadlines.js';
 import { upstreamEndpoint } from './endpoint.js';
 import { GuardedAgents } from './guarded-agent.js';
 import { OutboundProxy } from './outbound-proxy.js';
+import { RefusedHeads } from './refused-heads.js';
 import { Resolver } from './resolver.js';
 import { SharedTokens } from './shared-tokens.js';
 import { AxiosTransport } from './transport.js';
@@ -44,9 +45,11 @@ export class UpstreamClient {
   readonly #proxy: OutboundProxy | undefined;
   readonly #transport: AxiosTransport;
   readonly #authorizations: Authorizations;
+  readonly #refusedHeads: RefusedHeads;
   readonly #registries = new LRUCache<string, KnownRegistry>({ max: MAX_REGISTRIES });
 
   constructor(private readonly options: UpstreamClientOptions) {
+    this.#refusedHeads = new RefusedHeads(options.clock);
     this.#guard = new AddressGuard(options.allowedHosts);
     this.#resolver = new Resolver(options.lookup);
     this.#proxy = options.upstreamProxyUrl === undefined ? undefined : new OutboundProxy(options.upstreamProxyUrl);
@@ -79,7 +82,15 @@ export class UpstreamClient {
   /** The upstream of settings that are not in force, to try them out. */
   detached(settings: ProxyCacheSettings): UpstreamRegistry {
     const { deadlines, clock, onRateLimit } = this.options;
-    return new UpstreamRegistry(settings, this.#transport, this.#authorizations, deadlines, clock, onRateLimit);
+    return new UpstreamRegistry(
+      settings,
+      this.#transport,
+      this.#authorizations,
+      deadlines,
+      clock,
+      this.#refusedHeads,
+      onRateLimit,
+    );
   }
 
   /**

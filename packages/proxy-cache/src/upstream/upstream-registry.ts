@@ -22,6 +22,7 @@ import { nextLink } from './next-link.js';
 import { parseRateLimit, type RateLimit } from './rate-limit.js';
 import { discard, readBody } from './read-body.js';
 import { type FollowedResponse, sendFollowing } from './redirects.js';
+import type { RefusedHeads } from './refused-heads.js';
 import { parseRetryAfter } from './retry-after.js';
 import type { Transport, UpstreamResponse } from './transport.js';
 import { atOrigin, UpstreamError } from './upstream-error.js';
@@ -74,6 +75,7 @@ interface ContentRequest {
   readonly signal: AbortSignal;
 }
 
+const HEAD_UNANSWERED: ReadonlySet<number> = new Set([400, 405, 501]);
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_TAG_PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -87,42 +89,54 @@ export class UpstreamRegistry {
     private readonly authorizations: Authorizations,
     private readonly deadlines: Deadlines,
     private readonly clock: Clock,
+    private readonly refusedHeads: RefusedHeads,
     private readonly onRateLimit: RateLimitListener = () => undefined,
   ) {
     this.endpoint = upstreamEndpoint(settings);
   }
 
-  /** Asks for a manifest's digest, which costs no pull of a rate limit (P12). */
+  /**
+   * Asks for a manifest's digest, which costs no pull of a rate limit (P12). Where HEAD is known not to be answered, nothing
+   * is asked.
+   */
   async headManifest(name: RepositoryName, reference: Reference, signal: AbortSignal): Promise<UpstreamManifestHead> {
+    const { origin } = this.endpoint;
+    if (this.refusedHeads.has(origin)) return { digest: undefined };
     const repository = this.endpoint.repositoryPath(name);
+    const path = `${repository}/manifests/${formatReference(reference)}`;
     const { response } = await this.#send({
       method: 'HEAD',
       repository,
-      path: `${repository}/manifests/${formatReference(reference)}`,
+      path,
       accept: MANIFEST_ACCEPT,
       signal,
     });
     // Registries that do not answer HEAD say so in several ways; GET decides then.
-    const unanswered = [400, 405, 501].includes(response.status);
+    const unanswered = HEAD_UNANSWERED.has(response.status);
     if (response.status !== 200 && !unanswered) throw await this.#refusal(response, signal);
     discard(response.body);
-    if (unanswered) return { digest: undefined };
+    if (unanswered) {
+      this.refusedHeads.noteRefused(origin, path);
+      return { digest: undefined };
+    }
     assertManifestType(response);
     return { digest: parseDigest(response.header('docker-content-digest') ?? '') };
   }
 
   async getManifest(name: RepositoryName, reference: Reference, signal: AbortSignal): Promise<UpstreamManifest> {
     const repository = this.endpoint.repositoryPath(name);
+    const path = `${repository}/manifests/${formatReference(reference)}`;
     const { response } = await this.#send({
       method: 'GET',
       repository,
-      path: `${repository}/manifests/${formatReference(reference)}`,
+      path,
       accept: MANIFEST_ACCEPT,
       signal,
     });
     if (response.status !== 200) throw await this.#refusal(response, signal);
     assertNotEncoded(response);
     assertManifestType(response);
+    this.refusedHeads.noteAnswered(this.endpoint.origin, path);
     const bytes = await readBody(response.body, {
       maxBytes: MAX_MANIFEST_BYTES,
       idleMs: this.deadlines.idleMs,
@@ -135,9 +149,14 @@ export class UpstreamRegistry {
     };
   }
 
-  /** Size of a blob in bytes, if the upstream says. */
+  /** Size of a blob in bytes, if the upstream says, and answers HEAD. */
   async headBlob(name: RepositoryName, digest: Digest, signal: AbortSignal): Promise<number | undefined> {
+    if (this.refusedHeads.has(this.endpoint.origin)) return undefined;
     const { response } = await this.#sendForBlob('HEAD', name, digest, signal);
+    if (HEAD_UNANSWERED.has(response.status)) {
+      discard(response.body);
+      return undefined;
+    }
     if (response.status !== 200) throw await this.#refusal(response, signal);
     discard(response.body);
     return contentLength(response);

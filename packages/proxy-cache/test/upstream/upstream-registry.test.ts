@@ -5,11 +5,19 @@ import {
   type Fault,
   type FaultUpstream,
   manifestFrom,
+  movableClock,
+  repositoryOf,
   startFaultUpstream,
   tagOf,
 } from '@breakwater/test-kit';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { fetchManifest } from '../../src/manifests/fetch-manifest.js';
+import { AddressGuard } from '../../src/upstream/address-guard.js';
+import { DEFAULT_DEADLINES } from '../../src/upstream/deadlines.js';
+import { GuardedAgents } from '../../src/upstream/guarded-agent.js';
+import { Resolver, systemLookup } from '../../src/upstream/resolver.js';
+import { RetryBudget } from '../../src/upstream/retry-budget.js';
+import { AxiosTransport } from '../../src/upstream/transport.js';
 import type { UpstreamClient } from '../../src/upstream/upstream-client.js';
 import { closeQuietly, failureOf, nameOf, settingsFor, soon, testClient } from '../support/upstream-client.js';
 
@@ -54,6 +62,46 @@ describe('manifests', () => {
   test.each([400, 405, 501])('F50: HEAD that is refused with %d tells nothing', async (status) => {
     upstream.fault({ kind: 'head-refused', status });
     expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined });
+  });
+
+  describe('F50: a host that does not answer HEAD', () => {
+    const heads = () => upstream.count({ method: 'HEAD' });
+    const other = buildImage({ seed: 'other organization' });
+
+    test('is not asked so again for an hour, by no organization, and then once more', async () => {
+      const clock = movableClock();
+      client.close();
+      client = testClient({ clock });
+      upstream.fault({ kind: 'head-refused', status: 405 });
+      upstream.add('other', 'v1', other);
+      await registry().headManifest(app, v1, soon());
+      await registry().getManifest(app, v1, soon());
+      clock.advance({ minutes: 59 });
+      const others = client.registry(
+        settingsFor(upstream.host, { organization: repositoryOf('others/x').organization }),
+      );
+      expect(await others.headManifest(nameOf('other'), v1, soon())).toEqual({ digest: undefined });
+      expect(await registry().headBlob(app, layer, soon())).toBeUndefined();
+      expect(heads()).toBe(1);
+      clock.advance({ minutes: 1 });
+      upstream.clearFaults();
+      expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: image.manifest.digest });
+      expect(heads()).toBe(2);
+    });
+
+    test('is another one than a host that does not answer this request at all', async () => {
+      upstream.fault({ kind: 'status', status: 400 });
+      for (let n = 0; n < 2; n += 1) {
+        expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined });
+        expect(await failureOf(registry().getManifest(app, v1, soon()))).toMatchObject({ failureClass: 'protocol' });
+      }
+      expect(heads()).toBe(2);
+    });
+
+    test('has blobs whose size it does not tell', async () => {
+      upstream.fault({ kind: 'head-refused', status: 405 });
+      expect(await registry().headBlob(app, layer, soon())).toBeUndefined();
+    });
   });
 
   test('F47: no digest header', async () => {
@@ -221,6 +269,20 @@ describe('retries', () => {
     expect(upstream.count()).toBe(2);
     hasty.close();
   });
+
+  test('P6: not more than the budget of the origin, however many requests fail', async () => {
+    upstream.fault({ kind: 'status', status: 500 });
+    const guard = new AddressGuard(['127.0.0.0/8']);
+    const agents = new GuardedAgents({ guard, resolver: new Resolver(systemLookup), deadlines: DEFAULT_DEADLINES });
+    const budget = new RetryBudget(() => 0);
+    const transport = new AxiosTransport(agents, DEFAULT_DEADLINES, { now: () => 0 }, budget);
+    const url = new URL('/v2/', upstream.origins.registry);
+    const send = () => failureOf(transport.send({ url, method: 'GET', headers: {}, signal: soon(20_000) }));
+    await Promise.all(Array.from({ length: 200 }, send));
+    // Instead of four hundred retries a hundred, and one for each ten requests.
+    expect(upstream.count()).toBe(200 + 100 + 20);
+    agents.destroy();
+  }, 30_000);
 
   test('bodies of errors do not fill the pool of sockets', async () => {
     upstream.fault({ kind: 'status', status: 500, body: 'x'.repeat(200_000) });
