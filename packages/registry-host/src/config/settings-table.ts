@@ -37,9 +37,9 @@ export const settingsTable = [
   {
     name: 'BREAKWATER_REDIS_URL',
     default: undefined,
-    otherwise: 'nothing is shared but the database and the blobs, which is enough',
+    otherwise: 'replicas share Postgres, which is enough',
     meaning:
-      'A Redis through which several registries share upstream tokens and tell each other of changes at once, redis://user:password@host:6379/0, or rediss:// with TLS; they need the same BREAKWATER_SECRET_KEY.',
+      'A Redis through which replicas share upstream tokens and hear of changes at once, redis://user:password@host:6379/0.',
     secret: true,
   },
   {
