@@ -15,6 +15,7 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^@breakwater/([a-z-]+)$': '<rootDir>/packages/$1/src/index.ts',
   },
+  setupFiles: ['<rootDir>/scripts/jest/property-runs.mjs'],
   testEnvironment: 'node',
   testTimeout: 30_000,
   maxWorkers: 2,

@@ -8,6 +8,7 @@ import {
   type StoredManifest,
 } from '@breakwater/registry-core';
 import { DownloadSlots } from './blobs/download-slots.js';
+import { EventLoopLag } from './blobs/event-loop-lag.js';
 import { PullThroughBlobs } from './blobs/pull-through-blobs.js';
 import { Spool } from './blobs/spool.js';
 import { ExpirableTagsView } from './gc/expirable-tags.js';
@@ -102,7 +103,8 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const hotManifests = new HotManifests(options.manifests);
   const checks = new TagChecks(upstreams, tags, hotManifests, health, deadlines, clock, emit, failures, logger);
   const spool = new Spool(options.spoolDirectory);
-  const slots = new DownloadSlots(options.downloads);
+  const lag = new EventLoopLag();
+  const slots = new DownloadSlots(options.downloads, lag);
   const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, logger };
   const manifests = new PullThroughManifests({ ...shared, tags, digestUses, manifests: hotManifests, checks });
   const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool, slots });
@@ -144,7 +146,18 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   }
 
   return {
-    middleware: () => proxyCacheMiddleware({ settings, access, manifests, blobs, listings, health, emit, logger }),
+    middleware: () =>
+      proxyCacheMiddleware({
+        settings,
+        access,
+        manifests,
+        blobs,
+        listings,
+        health,
+        hops: upstreams.hops,
+        emit,
+        logger,
+      }),
     router: (organizations = { exists: async () => true }) => {
       const summaries = new CachedTagSummaries(knex);
       return createApiRouter({ settings, access, organizations, health, summaries, timeline, clock, logger });
@@ -174,6 +187,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     probe: new UpstreamProbe(upstreams, deadlines),
     events,
     async start() {
+      lag.start();
       await spool.sweep(Date.now());
       await health.load();
       notices = new ChangeNotices({ messages: options.messages, channel: TAG_CHANGES, follow });
@@ -192,6 +206,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       await listingChecks.close();
       await flush.stop();
       await flush.runNow();
+      lag.stop();
       upstreams.close();
       events.removeAllListeners();
     },

@@ -6,7 +6,12 @@ const a = 'a' as OrganizationName;
 const b = 'b' as OrganizationName;
 
 test('an organization that has all of its turns does not hold up another', async () => {
-  const slots = new DownloadSlots({ maxDownloads: 4, maxDownloadsPerOrganization: 2, downloadQueueMs: 60_000 });
+  const slots = new DownloadSlots({
+    maxDownloads: 4,
+    maxDownloadsPerOrganization: 2,
+    downloadQueueMs: 60_000,
+    maxLagMs: 500,
+  });
   const first = await slots.take(a);
   await slots.take(a);
   const third = slots.take(a);
@@ -24,7 +29,12 @@ test('an organization that has all of its turns does not hold up another', async
 });
 
 test('the process has no more turns than it has, whoever asks', async () => {
-  const slots = new DownloadSlots({ maxDownloads: 1, maxDownloadsPerOrganization: 8, downloadQueueMs: 1 });
+  const slots = new DownloadSlots({
+    maxDownloads: 1,
+    maxDownloadsPerOrganization: 8,
+    downloadQueueMs: 1,
+    maxLagMs: 500,
+  });
   const release = await slots.take(a);
   await expect(slots.take(b)).rejects.toMatchObject({
     code: 'UNAVAILABLE',
@@ -51,4 +61,12 @@ test('turns come back, however they were used', async () => {
     }),
   );
   expect(most).toBe(2);
+});
+
+test('a process that is far behind takes no more downloads until it has caught up', async () => {
+  let behindMs = 501;
+  const slots = new DownloadSlots(DEFAULT_DOWNLOAD_LIMITS, { recentMs: () => behindMs });
+  await expect(slots.take(a)).rejects.toMatchObject({ detail: { reason: 'overload' } });
+  behindMs = 500;
+  (await slots.take(a))();
 });

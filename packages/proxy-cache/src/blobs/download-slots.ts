@@ -8,6 +8,8 @@ export interface DownloadLimits {
   readonly maxDownloadsPerOrganization: number;
   /** Longest wait for a turn in milliseconds, default 5,000. */
   readonly downloadQueueMs: number;
+  /** How far this process may be behind before it takes no more downloads, in milliseconds, default 500. */
+  readonly maxLagMs: number;
 }
 
 /** The defaults of requirement P15. */
@@ -15,6 +17,7 @@ export const DEFAULT_DOWNLOAD_LIMITS: DownloadLimits = {
   maxDownloads: 64,
   maxDownloadsPerOrganization: 8,
   downloadQueueMs: 5_000,
+  maxLagMs: 500,
 };
 
 interface Waiting {
@@ -31,13 +34,18 @@ export class DownloadSlots {
   readonly #waiting = new Set<Waiting>();
   #total = 0;
 
-  constructor(private readonly limits: DownloadLimits) {}
+  /** @param lag says how far this process is behind */
+  constructor(
+    private readonly limits: DownloadLimits,
+    private readonly lag: { recentMs(): number } = { recentMs: () => 0 },
+  ) {}
 
   /**
    * Waits for a turn. Call what it resolves to, once, when the download has ended.
    * @throws RegistryError UNAVAILABLE with reason `overload` when the wait was in vain
    */
   async take(organization: OrganizationName): Promise<() => void> {
+    if (this.lag.recentMs() > this.limits.maxLagMs) throw overloaded();
     if (!this.#isFree(organization)) await this.#wait(organization);
     else this.#occupy(organization);
     let released = false;
