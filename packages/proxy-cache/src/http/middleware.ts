@@ -28,6 +28,7 @@ import { hitHeaders } from '../manifests/cache-headers.js';
 import type { PullThroughManifests } from '../manifests/pull-through-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
 import { upstreamDisplayName } from '../upstream/endpoint.js';
+import type { Hops } from '../upstream/hops.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
 import { statusFacts } from '../upstream-failures.js';
 import { pullFailure } from './pull-failure.js';
@@ -43,6 +44,7 @@ export interface MiddlewareParts {
   readonly blobs: PullThroughBlobs;
   readonly listings: PullThroughListings;
   readonly health: UpstreamHealth;
+  readonly hops: Hops;
   readonly emit: Emit;
   readonly logger: Logger;
 }
@@ -89,9 +91,13 @@ async function handle(
   }
   const repository = { organization: route.organization, name: route.repository, upstream: settings.upstream };
   try {
-    const hot = route.kind === 'manifest' ? parts.manifests.pullHot(settings, repository, route.reference) : undefined;
-    if (hot === undefined) await answer(parts, request, response, route, settings, repository);
-    else await answerManifest(request, response, repository, hot.manifest, hot.headers);
+    await parts.hops.follow(request.headers.via, () => {
+      const hot =
+        route.kind === 'manifest' ? parts.manifests.pullHot(settings, repository, route.reference) : undefined;
+      return hot === undefined
+        ? answer(parts, request, response, route, settings, repository)
+        : answerManifest(request, response, repository, hot.manifest, hot.headers);
+    });
   } catch (error) {
     if (!isUpstreamError(error)) throw error;
     tellPassed(parts, request, route, repository, error);

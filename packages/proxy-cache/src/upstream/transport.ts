@@ -4,12 +4,13 @@ import axios, { AxiosHeaders, type AxiosInstance, type AxiosResponse } from 'axi
 import axiosRetry from 'axios-retry';
 import type { Deadlines } from './deadlines.js';
 import type { GuardedAgents } from './guarded-agent.js';
+import { Hops } from './hops.js';
 import { discard } from './read-body.js';
 import { parseRetryAfter } from './retry-after.js';
 import { RetryBudget } from './retry-budget.js';
 import { atOrigin, isUpstreamError, UpstreamError } from './upstream-error.js';
 
-/** One request to one host. Headers are the whole of what is sent beside `Host`. */
+/** One request to one host. Headers are what is sent beside `Host` and what every request tells of us. */
 export interface UpstreamRequest {
   readonly url: URL;
   readonly method: 'GET' | 'HEAD' | 'POST';
@@ -50,6 +51,7 @@ export class AxiosTransport implements Transport {
     private readonly deadlines: Pick<Deadlines, 'headersMs'>,
     private readonly clock: Clock,
     private readonly retries = new RetryBudget(),
+    private readonly hops = new Hops(),
   ) {
     this.#axios = axios.create({
       adapter: 'http',
@@ -78,7 +80,12 @@ export class AxiosTransport implements Transport {
       const response = await this.#axios.request<Readable>({
         url: request.url.href,
         method: request.method,
-        headers: new AxiosHeaders({ 'User-Agent': USER_AGENT, ...request.headers, 'Accept-Encoding': 'identity' }),
+        headers: new AxiosHeaders({
+          'User-Agent': USER_AGENT,
+          ...request.headers,
+          'Accept-Encoding': 'identity',
+          Via: this.hops.via,
+        }),
         ...(request.body === undefined ? {} : { data: request.body }),
         httpsAgent: this.agents.https(request.caPem),
         signal: request.signal,

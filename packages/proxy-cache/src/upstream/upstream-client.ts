@@ -6,9 +6,11 @@ import { Authorizations, type TokenServerListener } from './authorization.js';
 import type { Deadlines } from './deadlines.js';
 import { upstreamEndpoint } from './endpoint.js';
 import { GuardedAgents } from './guarded-agent.js';
+import { Hops } from './hops.js';
 import { OutboundProxy } from './outbound-proxy.js';
 import { RefusedHeads } from './refused-heads.js';
 import { Resolver } from './resolver.js';
+import { RetryBudget } from './retry-budget.js';
 import { SharedTokens } from './shared-tokens.js';
 import { AxiosTransport } from './transport.js';
 import { isUpstreamError } from './upstream-error.js';
@@ -39,6 +41,8 @@ interface KnownRegistry {
 
 /** The only place from which sockets to upstreams are opened. One per proxy cache. */
 export class UpstreamClient {
+  /** Recognizes the requests that were sent from here. */
+  readonly hops = new Hops();
   readonly #agents: GuardedAgents;
   readonly #guard: AddressGuard;
   readonly #resolver: Resolver;
@@ -59,7 +63,7 @@ export class UpstreamClient {
       deadlines: options.deadlines,
       proxy: this.#proxy,
     });
-    this.#transport = new AxiosTransport(this.#agents, options.deadlines, options.clock);
+    this.#transport = new AxiosTransport(this.#agents, options.deadlines, options.clock, new RetryBudget(), this.hops);
     const { clock, deadlines, onTokenServer, sharedTokens } = options;
     const shared = sharedTokens === undefined ? undefined : new SharedTokens(sharedTokens, clock);
     this.#authorizations = new Authorizations(this.#transport, deadlines, clock, onTokenServer, shared);

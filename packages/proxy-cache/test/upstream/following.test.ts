@@ -58,7 +58,11 @@ describe('redirects that are followed', () => {
     expect((await getBlob()).equals(image.blobs.get(layer) ?? Buffer.alloc(0))).toBe(true);
     const [hop] = upstream.requests.filter(({ server }) => server === 'cdn');
     const { host: _, connection: _c, accept: _a, ...rest } = hop?.headers ?? {};
-    expect(rest).toEqual({ 'accept-encoding': 'identity', 'user-agent': 'breakwater' });
+    expect(rest).toEqual({
+      'accept-encoding': 'identity',
+      'user-agent': 'breakwater',
+      via: expect.stringMatching(/^1\.1 breakwater-[0-9a-f]{16}$/),
+    });
   });
 
   test('S8: another port is another origin, and the way back does not bring the credentials back', async () => {

@@ -52,8 +52,16 @@ describe('manifests', () => {
       claimedDigest: image.manifest.digest,
     });
     for (const { headers } of upstream.requests) {
-      expect(Object.keys(headers).sort()).toEqual(['accept', 'accept-encoding', 'connection', 'host', 'user-agent']);
+      expect(Object.keys(headers).sort()).toEqual([
+        'accept',
+        'accept-encoding',
+        'connection',
+        'host',
+        'user-agent',
+        'via',
+      ]);
       expect(headers['accept-encoding']).toBe('identity');
+      expect(headers.via).toMatch(/^1\.1 breakwater-[0-9a-f]{16}$/);
       expect(headers.accept).toContain('application/vnd.oci.image.index.v1+json');
       expect(headers.accept).toContain('application/vnd.docker.distribution.manifest.v2+json');
     }
