@@ -33,10 +33,7 @@ export interface FaultStage {
   readonly names: Names;
   /** The upstream's name, without its port. */
   readonly hostName: string;
-  readonly now: number;
   readonly asked: CaseContent;
-  /** Changes the settings of the organization. */
-  configure(settings: Readonly<Record<string, unknown>>): Promise<void>;
 }
 
 /** Ends a fault. */
@@ -74,6 +71,8 @@ export interface FaultRow {
   readonly breaks?: Breakage;
   /** The upstream's port is a black hole at another address, which `begin` may lead to. */
   readonly blackHole?: boolean;
+  /** The upstream speaks TLS, with a certificate that the organization trusts. */
+  readonly tls?: boolean;
   /** Blobs are answered with a redirect to the content server. */
   readonly cdn?: boolean;
   /** What `moves` and `breaks` do not say. Gives what it takes to end it, beyond clearing the faults. */

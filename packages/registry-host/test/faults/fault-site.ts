@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type BlackHole,
   type BuiltImage,
@@ -13,6 +14,7 @@ import {
   pullImage,
   type RawAnswer,
   rawGet,
+  selfSignedCertificate,
   startBlackHole,
   startFaultUpstream,
   startTestRegistry,
@@ -36,6 +38,7 @@ export const DEADLINES = {
 export const STALENESS_S = 3_600;
 /** Longer than any window or Retry-After, and not so long that state A would lapse. */
 const PAST_EVERY_WINDOW_S = 16 * 60;
+const LATE_FAILURE_MS = 150;
 
 const ACCEPT = [
   'application/vnd.oci.image.index.v1+json',
@@ -93,10 +96,12 @@ export class FaultSite implements AsyncDisposable {
   async openRow(row: FaultRow, number: number): Promise<RowSite> {
     const hole = row.blackHole === true ? await startBlackHole() : undefined;
     const hostName = `f${number}.upstream.example.test`;
+    const certificate = row.tls === true ? selfSignedCertificate({ names: [hostName] }) : undefined;
     const upstream = await startFaultUpstream({
       address: UPSTREAM_ADDRESS,
       hostName,
       clock: this.clock,
+      ...(certificate === undefined ? {} : { tls: certificate }),
       ...(row.auth === undefined ? {} : { auth: row.auth }),
       ...(hole === undefined ? {} : { port: hole.port }),
     });
@@ -104,6 +109,7 @@ export class FaultSite implements AsyncDisposable {
       upstream_registry: upstream.host,
       staleness_period_s: STALENESS_S,
       check_interval_s: 0,
+      ...(certificate === undefined ? {} : { insecure: false, upstream_ca_pem: certificate.cert }),
       ...row.settings,
     });
     return new RowSite(this, row, upstream, hostName, organization, hole);
@@ -174,6 +180,8 @@ export class RowSite implements AsyncDisposable {
       this.upstream.add(asked.repository, this.row.moves === true ? undefined : TAG, original);
       if (this.row.id !== 'F61' && state === 'D') this.upstream.add(asked.repository, TAG, original);
       this.upstream.dropConnections();
+      // A check that goes on behind fails now at the latest, and its failure belongs before the end of the window.
+      await sleep(this.row.tls === true ? LATE_FAILURE_MS : 0);
       this.site.clock.advance({ seconds: PAST_EVERY_WINDOW_S });
     };
     return { stage, asked: now, end };
@@ -208,12 +216,7 @@ export class RowSite implements AsyncDisposable {
 
   #stage(asked: CaseContent): FaultStage {
     const { upstream, hostName } = this;
-    const configure = async (settings: Readonly<Record<string, unknown>>) => {
-      const path = `/api/v1/organization/${this.organization}/proxycache`;
-      const { status, body } = await this.site.registry.api('PUT', path, { ...this.row.settings, ...settings });
-      if (status !== 200) throw new Error(`the settings could not be changed: ${JSON.stringify(body)}`);
-    };
-    return { upstream, hostName, asked, configure, names: this.site.names, now: this.site.clock.now() };
+    return { upstream, hostName, asked, names: this.site.names };
   }
 }
 

@@ -24,8 +24,9 @@ const CASES: readonly FaultCase[] = [
 
 /** Those that befall one upstream as it is: no other credentials, and no tag that moves to what cannot be had (F63). */
 const rows = [...connectionRows, ...httpRows, ...originRows].filter(
-  ({ settings, moves, breaks, blackHole, auth }) =>
+  ({ settings, moves, breaks, blackHole, auth, tls }) =>
     settings === undefined &&
+    tls !== true &&
     moves !== true &&
     breaks === undefined &&
     blackHole !== true &&

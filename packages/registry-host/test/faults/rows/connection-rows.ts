@@ -1,9 +1,5 @@
-import {
-  type CertificateOptions,
-  type FaultUpstream,
-  selfSignedCertificate,
-  startFaultUpstream,
-} from '@breakwater/test-kit';
+import type { SecureContextOptions } from 'node:tls';
+import { type FaultUpstream, selfSignedCertificate, startFaultUpstream } from '@breakwater/test-kit';
 import type { FaultRow, FaultStage } from '../fault-row.js';
 import { BLACK_HOLE_ADDRESS, CANARY_ADDRESS, UPSTREAM_ADDRESS } from '../names.js';
 
@@ -188,26 +184,38 @@ export const connectionRows: readonly FaultRow[] = [
     blob: '=',
     begin: named(({ names }) => names.pointTo(BLACK_HOLE_ADDRESS, UPSTREAM_ADDRESS)),
   },
-  tlsRow('F27', 'its certificate has expired', { notAfter: new Date(Date.now() - DAY_MS / 2) }),
-  tlsRow('F28', 'its certificate is from nobody we know', {}),
-  tlsRow('F29', 'its certificate is for another name', { names: ['registry.example.test'] }),
+  tlsRow('F27', 'its certificate has expired', ({ hostName }) => ({
+    ...selfSignedCertificate({ names: [hostName], notAfter: new Date(Date.now() - DAY_MS / 2) }),
+  })),
+  tlsRow('F28', 'its certificate is from nobody we know', ({ hostName }) => ({
+    ...selfSignedCertificate({ names: [hostName] }),
+  })),
+  {
+    id: 'F28',
+    title: 'its certificate is from an authority that the organization trusts',
+    A: '=',
+    B: '=',
+    D: '=',
+    blob: '=',
+    tls: true,
+  },
+  tlsRow('F29', 'its certificate is for another name', () => ({
+    ...selfSignedCertificate({ names: ['registry.example.test'] }),
+  })),
   {
     id: 'F30',
     title: 'the TLS handshake stalls',
     ...TIMEOUT,
-    reason: ['timeout', 'tls'],
-    begin: overTls(async ({ upstream }) => void upstream.fault({ kind: 'connection', by: 'stall' })),
+    tls: true,
+    begin: fault(({ upstream }) => upstream.fault({ kind: 'connection', by: 'stall' })),
   },
-  {
-    id: 'F31',
-    title: 'it speaks plain HTTP where TLS is due',
-    ...OUTAGE,
-    reason: 'tls',
-    begin: overTls(async ({ upstream }) => upstream.dropConnections()),
-    alsoHolds: ({ upstream }) => {
-      if (upstream.count() > 0) throw new Error('it was asked without TLS');
-    },
-  },
+  tlsRow('F31', 'it speaks plain HTTP where TLS is due', () => undefined),
+  tlsRow('F31', 'it speaks TLS 1.1 and nothing newer', ({ hostName }) => ({
+    ...selfSignedCertificate({ names: [hostName] }),
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'DEFAULT@SECLEVEL=0',
+  })),
 ];
 
 const canaries = new WeakMap<FaultUpstream, FaultUpstream>();
@@ -228,33 +236,33 @@ function named(set: (stage: FaultStage) => void) {
   };
 }
 
-/** What was cached over plain HTTP is asked for over TLS: the cache is the same, its upstream is not to be trusted. */
-function overTls(set: (stage: FaultStage) => Promise<void>) {
-  return async (stage: FaultStage) => {
-    await stage.configure({ insecure: false });
-    await set(stage);
-    stage.upstream.reset();
-    return () => stage.configure({ insecure: true });
-  };
-}
-
-function tlsRow(id: string, title: string, certificate: CertificateOptions): FaultRow {
+/** Another server takes the place of the trusted one, and is never asked for anything. */
+function tlsRow(id: string, title: string, tlsOf: (stage: FaultStage) => SecureContextOptions | undefined): FaultRow {
   return {
     id,
     title,
     ...OUTAGE,
     reason: 'tls',
+    tls: true,
     begin: async (stage) => {
       const { upstream, hostName } = stage;
       await upstream.kill();
-      const tls = selfSignedCertificate({ names: [hostName], ...certificate });
-      const untrusted = await startFaultUpstream({ address: UPSTREAM_ADDRESS, port: upstream.port, hostName, tls });
-      await stage.configure({ insecure: false });
+      const tls = tlsOf(stage);
+      const untrusted = await startFaultUpstream({
+        address: UPSTREAM_ADDRESS,
+        port: upstream.port,
+        hostName,
+        ...(tls === undefined ? {} : { tls }),
+      });
+      canaries.set(upstream, untrusted);
       return async () => {
         await untrusted.close();
         await upstream.revive();
-        await stage.configure({ insecure: true });
       };
+    },
+    alsoHolds: ({ upstream }) => {
+      const asked = canaries.get(upstream)?.count() ?? 0;
+      if (asked > 0) throw new Error(`a server that is not trusted was asked ${asked} times`);
     },
   };
 }

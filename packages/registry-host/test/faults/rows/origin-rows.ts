@@ -46,6 +46,13 @@ export const originRows: readonly FaultRow[] = [
     kind: 'redirect',
     location: 'http://169.254.169.254/latest/meta-data/',
   }),
+  {
+    ...redirect('F71', 'a redirect from https to http', 'blocked', {
+      kind: 'redirect',
+      location: 'http://content.example.test/layer',
+    }),
+    tls: true,
+  },
   ...['data:text/plain,x', 'file:///etc/passwd', 'ftp://files.example.test/x'].map((location) =>
     redirect('F72', `a redirect to ${location.split(':')[0]}:`, 'blocked', { kind: 'redirect', location }),
   ),
