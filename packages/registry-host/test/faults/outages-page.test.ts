@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
-import { table } from '../../../../scripts/docs/markdown.mjs';
+
 import { allCases, sampledCases } from './cases.js';
+import { markdownTable } from './markdown-table.js';
 import { OUTAGES_COLUMNS, outagesTable } from './outages-table.js';
 import { connectionRows } from './rows/connection-rows.js';
 import { httpRows } from './rows/http-rows.js';
@@ -17,7 +18,7 @@ const NO_SUCH_ROW = [6, 11, 18, 24, 26, 48, 52, 53, 57, 62, 68, 77, 82, 88];
 
 test('docs/outages.md has the table that is tested; BREAKWATER_WRITE_DOCS=1 writes it', () => {
   const page = readFileSync(PAGE, 'utf8');
-  const parts = outagesTable().map(({ heading, rows }) => `### ${heading}\n\n${table(OUTAGES_COLUMNS, rows)}`);
+  const parts = outagesTable().map(({ heading, rows }) => `### ${heading}\n\n${markdownTable(OUTAGES_COLUMNS, rows)}`);
   const meant = `${BEGIN}\n\n${parts.join('\n\n')}\n\n${END}`;
   const from = page.indexOf(BEGIN);
   const to = page.indexOf(END) + END.length;
