@@ -120,7 +120,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   };
   const tick = new PeriodicTask('following changes', options.tickMs, logger, async () => {
     await follow();
-    await recovery.tick();
+    recovery.start();
   });
   const flush = new PeriodicTask('writing uses', options.flushMs, logger, async () => {
     await tags.flush();
@@ -200,10 +200,12 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     async close() {
       await notices?.close();
       await tick.stop();
+      const recovered = recovery.close();
       await prune.stop();
       await blobs.close();
       await checks.close();
       await listingChecks.close();
+      await recovered;
       await flush.stop();
       await flush.runNow();
       lag.stop();

@@ -11,13 +11,16 @@ import type { UpstreamHealth } from './upstream-health.js';
 const CLAIM_MS = 30_000;
 /** How many of the most recently used tags are looked through for one that can be checked. */
 const CANDIDATES = 20;
+/** How many of these checks a process makes at a time. */
+const MAX_AT_A_TIME = 16;
 
 /**
  * Ends outages: when the window of a known-down upstream is over, one process of the cluster repeats the real check of
  * the tag that was used last (P9), or of the listing where there is no tag. A ping would not do, since registries answer it while manifests fail.
  */
 export class RecoveryChecks {
-  #ticking: Promise<void> | undefined;
+  readonly #running = new Map<string, Promise<void>>();
+  #closed = false;
 
   constructor(
     private readonly health: UpstreamHealth,
@@ -28,33 +31,45 @@ export class RecoveryChecks {
     private readonly listings: Pick<RecoveryListings, 'mostRecentlyUsed' | 'check'>,
   ) {}
 
-  /** Carries out the checks that are due. Never rejects; a call during another joins it. */
-  tick(): Promise<void> {
-    this.#ticking ??= this.#run().finally(() => {
-      this.#ticking = undefined;
-    });
-    return this.#ticking;
+  /**
+   * Starts the checks that are due, and waits for none: an upstream that hangs would hold up those that are back, and
+   * whatever else its caller does once a second.
+   */
+  start(): void {
+    if (this.#closed) return;
+    for (const key of this.health.due()) {
+      const text = `${key.origin}\n${key.credential}`;
+      if (this.#running.has(text) || this.#running.size >= MAX_AT_A_TIME) continue;
+      const running = this.#claimAndCheck(key).finally(() => this.#running.delete(text));
+      this.#running.set(text, running);
+    }
   }
 
-  async #run(): Promise<void> {
-    for (const key of this.health.due()) {
-      try {
-        if (await this.health.claim(key, CLAIM_MS)) await this.#check(key);
-      } catch (error) {
-        this.logger.warn({ err: error, origin: key.origin }, 'the check of an upstream that is down failed to start');
-      }
+  /** Starts none any more, and resolves when those under way have ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#running.values());
+  }
+
+  /** Never rejects. */
+  async #claimAndCheck(key: HealthKey): Promise<void> {
+    try {
+      if (await this.health.claim(key, CLAIM_MS)) await this.#check(key);
+    } catch (error) {
+      this.logger.warn({ err: error, origin: key.origin }, 'the check of an upstream that is down failed to start');
     }
   }
 
   async #check(key: HealthKey): Promise<void> {
     for (const registry of this.health.registriesBehind(key.origin)) {
       for (const candidate of await this.table.mostRecentlyUsed(registry, CANDIDATES)) {
-        if (await this.#checkTag(candidate, key)) return;
+        if (this.#closed || (await this.#checkTag(candidate, key))) return;
       }
     }
     for (const registry of this.health.registriesBehind(key.origin)) {
       for (const listing of await this.listings.mostRecentlyUsed(registry, CANDIDATES)) {
         const settings = await this.#askable(listing.repository, key);
+        if (this.#closed) return;
         if (settings !== undefined) return this.listings.check(listing, settings);
       }
     }

@@ -19,6 +19,9 @@ const HEADERS_MS = 1_000;
 const PAST_FIRST_WINDOW_S = 7;
 const PAST_SECOND_WINDOW_S = 13;
 const TOLD_WITHIN_MS = 10_000;
+/** One hangs for longer than three looks at what is due. */
+const HUNG_FOR_MS = 6_000;
+const FOUND_WITHIN_MS = 3_000;
 
 test('F3: of 1,000 pulls over two registries and a restart only the first waits; one attempt per window', async () => {
   const clock = movableClock(Date.now());
@@ -84,3 +87,30 @@ test('F3: of 1,000 pulls over two registries and a restart only the first waits;
     await two.close();
   }
 }, 120_000);
+
+test('upstreams that hang do not keep one that is back from being found', async () => {
+  const clock = movableClock(Date.now());
+  await using back = await startFaultUpstream();
+  await using one = await startTestRegistry({ clock, deadlines: { checkBudgetMs: 100, headersMs: HUNG_FOR_MS } });
+  const hung = await Promise.all(Array.from({ length: 3 }, () => startFaultUpstream()));
+  try {
+    const urls: string[] = [];
+    for (const upstream of [...hung, back]) {
+      upstream.add('team/app', 'v1', buildImage({ seed: 'hung' }));
+      const settings = { upstream_registry: upstream.host, staleness_period_s: 3_600, check_interval_s: 0 };
+      const url = `${one.url}/v2/${await one.proxyOrganization(settings)}/team/app/manifests/v1`;
+      urls.push(url);
+      await rawGet(url);
+      upstream.fault(upstream === back ? { kind: 'status', status: 204 } : { kind: 'no-answer', by: 'stall' });
+      expect((await rawGet(url)).headers['warning']).toBeDefined();
+    }
+    back.clearFaults();
+    // Those that were asked for last are looked at first.
+    for (const url of urls.slice(0, -1)) await rawGet(url);
+    clock.advance({ minutes: 15 });
+    await sleep(FOUND_WITHIN_MS);
+    expect((await rawGet(urls.at(-1) ?? '')).headers['warning']).toBeUndefined();
+  } finally {
+    for (const upstream of hung) await upstream.close();
+  }
+}, 60_000);
