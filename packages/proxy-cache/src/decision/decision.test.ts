@@ -200,6 +200,32 @@ describe('what becomes of the answer: the table of design 4', () => {
     return 'any other failure';
   }
 
+  /** Chance need not reach every cell; these do. */
+  function everyCase(): [
+    (typeof STATES)[number],
+    CheckOutcome,
+    { serveWhenRemoved: boolean; serveWhenDenied: boolean },
+  ][] {
+    const outcomes: CheckOutcome[] = [
+      { kind: 'same' },
+      { kind: 'moved' },
+      ...[...OUTAGES, 'removed' as const, 'denied' as const].map(
+        (failureClass): CheckOutcome => ({ kind: 'failed', failureClass }),
+      ),
+    ];
+    return STATES.flatMap((state) =>
+      outcomes.flatMap((each) =>
+        [true, false].flatMap((serveWhenRemoved) =>
+          [true, false].map((serveWhenDenied): ReturnType<typeof everyCase>[number] => [
+            state,
+            each,
+            { serveWhenRemoved, serveWhenDenied },
+          ]),
+        ),
+      ),
+    );
+  }
+
   test('every cell', () => {
     fc.assert(
       fc.property(fc.constantFrom(...STATES), outcome, bySetting, (state, result, refusals) => {
@@ -217,7 +243,7 @@ describe('what becomes of the answer: the table of design 4', () => {
           expect(decision).toEqual(shields ? { kind: 'shield', why, failureClass } : { kind: 'pass', failureClass });
         }
       }),
-      { numRuns: 3_000 },
+      { numRuns: 3_000, examples: everyCase() },
     );
   });
 

@@ -95,11 +95,15 @@ export class PullThroughManifests {
     const entry = tags.hot(text);
     if (entry === undefined) return undefined;
     const now = clock.now();
-    const decision = this.#decide(settings, entry, now);
-    const manifest = decision.kind === 'serve' ? manifests.hot(contentKey(repository, entry.digest)) : undefined;
-    if (decision.kind !== 'serve' || manifest === undefined) return undefined;
+    // Health can only call off a check ahead, so it is not looked at before one is due.
+    const decision = decidePull(entry, settings, {}, now);
+    if (decision.kind !== 'serve') return undefined;
+    const manifest = manifests.hot(contentKey(repository, entry.digest));
+    if (manifest === undefined) return undefined;
+    const decided = decision.checkAhead ? this.#decide(settings, entry, now) : decision;
+    const checkAhead = decided.kind === 'serve' && decided.checkAhead;
     tags.noteUse(key, text);
-    return this.#serveFresh({ settings, key, requestId: undefined }, entry, manifest, decision.checkAhead, now);
+    return this.#serveFresh({ settings, key, requestId: undefined }, entry, manifest, checkAhead, now);
   }
 
   /** The age of what this process has in memory of a tag, in milliseconds. */

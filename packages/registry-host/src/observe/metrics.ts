@@ -55,7 +55,16 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc): Registry {
     },
   });
 
-  proxyCache.events.on('pull', ({ kind, result }) => pulls.inc({ type: kind, result }));
+  // Looked up once: the labels of a plain hit would cost each pull more than its manifest does.
+  const pullsBy = new Map<string, Counter.Internal>();
+  proxyCache.events.on('pull', ({ kind, result }) => {
+    let counted = pullsBy.get(`${kind} ${result}`);
+    if (counted === undefined) {
+      counted = pulls.labels({ type: kind, result });
+      pullsBy.set(`${kind} ${result}`, counted);
+    }
+    counted.inc();
+  });
   proxyCache.events.on('shielded-pull', ({ failureClass, ageMs }) => {
     shielded.inc({ class: failureClass });
     age.observe(ageMs / 1000);
