@@ -1,9 +1,15 @@
+// Tests that take minutes are called `*.slow.test.ts`: `npm run test:slow` runs them and nothing else, `npm test` does not.
+const slow = process.env.BREAKWATER_SLOW_TESTS === '1';
+
 export default {
-  testMatch: [
-    '<rootDir>/packages/*/src/**/*.test.ts',
-    '<rootDir>/packages/*/test/**/*.test.ts',
-    '<rootDir>/scripts/**/*.test.mjs',
-  ],
+  testMatch: slow
+    ? ['<rootDir>/packages/*/test/**/*.slow.test.ts']
+    : [
+        '<rootDir>/packages/*/src/**/*.test.ts',
+        '<rootDir>/packages/*/test/**/*.test.ts',
+        '<rootDir>/scripts/**/*.test.mjs',
+      ],
+  testPathIgnorePatterns: slow ? ['/node_modules/'] : ['/node_modules/', '\\.slow\\.test\\.ts$'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
@@ -17,7 +23,7 @@ export default {
   },
   setupFiles: ['<rootDir>/scripts/jest/property-runs.mjs'],
   testEnvironment: 'node',
-  testTimeout: 30_000,
+  testTimeout: slow ? 600_000 : 30_000,
   maxWorkers: 2,
   reporters: ['<rootDir>/scripts/jest/reporter.mjs'],
   globalSetup: '<rootDir>/scripts/jest/global-setup.mjs',

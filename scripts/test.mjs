@@ -13,7 +13,9 @@ import { setUp } from './setup.mjs';
 // `N passed, N failed, N skipped`, where a check that fails counts as a failure. BREAKWATER_FORBID_SKIPS=1 makes a skip
 // a failure of the run.
 
-const LONGEST_RUN_MS = 8 * 60_000;
+/** Whether this is the run of the tests that take minutes, and of nothing else; see jest.config.js. */
+const SLOW = process.env.BREAKWATER_SLOW_TESTS === '1';
+const LONGEST_RUN_MS = (SLOW ? 90 : 8) * 60_000;
 const LONGEST_END_MS = 20_000;
 const args = process.argv.slice(2);
 const began = performance.now();
@@ -29,7 +31,7 @@ console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped}
 
 async function run() {
   if (!(await setUp())) return { passed: 0, failed: 1, skipped: 0 };
-  const failedChecks = args.length === 0 ? await check() : Number(!(await build()));
+  const failedChecks = args.length === 0 && !SLOW ? await check() : Number(!(await build()));
   const tested = await runTests();
   return { ...tested, failed: tested.failed + failedChecks };
 }
