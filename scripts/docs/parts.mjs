@@ -75,6 +75,14 @@ const ORGANIZATION_FIELDS = {
   serve_when_removed: ['true or false', 'shield, too, when the upstream says that the image is gone'],
   serve_when_denied: ['true or false', 'shield, too, when the upstream refuses our credentials'],
   anonymous_pull: ['true or false', 'pull without signing in'],
+  prefetch: [
+    '`image`, `all_platforms` or `off`',
+    'what is fetched in the background after a pull: what the pulled image still lacks, every platform of it, or nothing',
+  ],
+  prefetch_max_bytes: [
+    'whole bytes, 1 to 1099511627776',
+    'most bytes that are fetched in the background for one image',
+  ],
 };
 
 async function organizationSettings() {

@@ -142,6 +142,8 @@ function createBody(settings: NewSettings): Readonly<Record<string, unknown>> {
     serve_when_removed: settings.serveWhenRemoved,
     serve_when_denied: settings.serveWhenDenied,
     anonymous_pull: settings.anonymousPull,
+    prefetch: settings.prefetch,
+    prefetch_max_bytes: settings.prefetchMaxBytes,
   };
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 }

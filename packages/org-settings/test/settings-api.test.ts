@@ -29,6 +29,8 @@ const DEFAULTS = {
   serve_when_removed: true,
   serve_when_denied: true,
   anonymous_pull: false,
+  prefetch: 'image',
+  prefetch_max_bytes: 10_737_418_240,
   has_credentials: false,
   upstream_ca_fingerprints: [],
 };

@@ -59,6 +59,8 @@ const settings: ProxyCacheSettings = {
   serveWhenRemoved: true,
   serveWhenDenied: true,
   anonymousPull: false,
+  prefetch: 'off',
+  prefetchMaxBytes: 1024 ** 3,
 };
 
 function parts() {

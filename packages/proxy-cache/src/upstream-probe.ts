@@ -46,6 +46,8 @@ export class UpstreamProbe {
       serveWhenRemoved: false,
       serveWhenDenied: false,
       anonymousPull: false,
+      prefetch: 'off',
+      prefetchMaxBytes: 1024 ** 3,
     };
     const signal = AbortSignal.timeout(this.deadlines.clientBudgetMs);
     try {

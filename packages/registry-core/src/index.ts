@@ -12,7 +12,13 @@ export type {
 } from './host/content-sweep.js';
 export type { ManifestStore, StoredManifest } from './host/manifest-store.js';
 export type { TagPage, TagStore } from './host/tag-store.js';
-export type { ProxyCacheSettings, ProxyCacheSettingsReader, UpstreamCredentials } from './host/upstream-settings.js';
+export {
+  PREFETCH_MODES,
+  type PrefetchMode,
+  type ProxyCacheSettings,
+  type ProxyCacheSettingsReader,
+  type UpstreamCredentials,
+} from './host/upstream-settings.js';
 export { type LogFields, type Logger, silentLogger } from './logger.js';
 export {
   type Digest,

@@ -25,6 +25,9 @@ describe('the field that a name was meant for', () => {
     ['upstream_password', 'upstream_registry_password'],
     ['upstreamCa', 'upstream_ca_pem'],
     ['ca_pem', 'upstream_ca_pem'],
+    ['prefetchMaxBytes', 'prefetch_max_bytes'],
+    ['prefetch_max', 'prefetch_max_bytes'],
+    ['pre_fetch', 'prefetch'],
     ['upstreamRegistryPassword', 'upstream_registry_password'],
   ])('%s is %s', (name, field) => {
     expect(meantField(name)).toBe(field);

@@ -11,6 +11,8 @@ export const FIELD_NAMES = [
   'serve_when_removed',
   'serve_when_denied',
   'anonymous_pull',
+  'prefetch',
+  'prefetch_max_bytes',
 ] as const;
 
 export type FieldName = (typeof FIELD_NAMES)[number];

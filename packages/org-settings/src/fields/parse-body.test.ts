@@ -41,6 +41,8 @@ describe('the body of a POST', () => {
           serveWhenRemoved: true,
           serveWhenDenied: true,
           anonymousPull: false,
+          prefetch: 'image',
+          prefetchMaxBytes: 10_737_418_240,
         },
       },
     });
@@ -66,6 +68,26 @@ describe('the body of a POST', () => {
       expect(detail).toMatch(new RegExp(`^${field} must be true or false, a JSON boolean`));
     },
   );
+
+  test.each([
+    ['prefetch', 'all', /^prefetch must be one of "image", "all_platforms", "off"; it is the text "all"\.$/],
+    ['prefetch', false, /it is false; "off" fetches nothing/],
+    ['prefetch', null, /it is null; "off" fetches nothing/],
+    ['prefetch', 1, /it is a number/],
+    [
+      'prefetch_max_bytes',
+      0,
+      /^prefetch_max_bytes must be .* from 1 to 1099511627776; it is 0: .* set prefetch to "off"/,
+    ],
+    ['prefetch_max_bytes', -1, /it is -1/],
+    ['prefetch_max_bytes', 1.5, /it is 1\.5/],
+    ['prefetch_max_bytes', 1_099_511_627_777, /it is 1099511627777/],
+    ['prefetch_max_bytes', null, /it is null/],
+    ['prefetch_max_bytes', '1024', /a JSON number: 1024 without quotes; it is the text "1024"/],
+    ['prefetch_max_bytes', '10GiB', /10737418240 for 10 GiB; it is the text "10GiB"/],
+  ])('refuses %s %p', (field, value, said) => {
+    expect(refusal({ upstream_registry: 'docker.io', [field]: value }, parseCreateBody)).toMatch(said);
+  });
 
   test.each([
     ['https://docker.io', /without a scheme/],
@@ -222,6 +244,8 @@ describe('any body', () => {
       serve_when_removed: fc.boolean(),
       serve_when_denied: fc.boolean(),
       anonymous_pull: fc.boolean(),
+      prefetch: fc.constantFrom('image', 'all_platforms', 'off'),
+      prefetch_max_bytes: fc.integer({ min: 1, max: 2 ** 40 }),
     })
     .filter((body) => body.check_interval_s === null || body.check_interval_s <= body.staleness_period_s);
 

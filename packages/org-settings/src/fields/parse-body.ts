@@ -1,8 +1,14 @@
-import { formatUpstreamAddress, parseUpstreamAddress, type UpstreamCredentials } from '@breakwater/registry-core';
+import {
+  formatUpstreamAddress,
+  type PrefetchMode,
+  parseUpstreamAddress,
+  type UpstreamCredentials,
+} from '@breakwater/registry-core';
 import { z } from 'zod';
 import type { FieldProblem } from '../errors.js';
 import { readCertificates } from './certificates.js';
 import { meantField } from './near-miss.js';
+import { isPrefetchBytes, isPrefetchMode, prefetchBytesProblem, prefetchModeProblem } from './prefetch.js';
 import { isSeconds, kindOf, secondsProblem } from './seconds.js';
 import { checkPeriods, DEFAULT_VALUES, type SettingsValues } from './settings-values.js';
 
@@ -46,6 +52,8 @@ const secondsOrNull = z
     error: (issue) => secondsProblem(issue.input, true),
   })
   .transform((value) => (value === null ? null : Math.abs(value)));
+const prefetchMode = z.custom<PrefetchMode>(isPrefetchMode, { error: (issue) => prefetchModeProblem(issue.input) });
+const prefetchBytes = z.custom<number>(isPrefetchBytes, { error: (issue) => prefetchBytesProblem(issue.input) });
 const upstream = z
   .string({
     error: (issue) => `must be a text host[:port][/namespace], for example docker.io; it is ${kindOf(issue.input)}`,
@@ -98,6 +106,8 @@ const bodySchema = z.looseObject({
   serve_when_removed: flag.optional(),
   serve_when_denied: flag.optional(),
   anonymous_pull: flag.optional(),
+  prefetch: prefetchMode.optional(),
+  prefetch_max_bytes: prefetchBytes.optional(),
 });
 type Body = z.infer<typeof bodySchema>;
 
@@ -167,6 +177,8 @@ function namedValues(fields: Body): Partial<SettingsValues> {
     ...(fields.serve_when_removed === undefined ? {} : { serveWhenRemoved: fields.serve_when_removed }),
     ...(fields.serve_when_denied === undefined ? {} : { serveWhenDenied: fields.serve_when_denied }),
     ...(fields.anonymous_pull === undefined ? {} : { anonymousPull: fields.anonymous_pull }),
+    ...(fields.prefetch === undefined ? {} : { prefetch: fields.prefetch }),
+    ...(fields.prefetch_max_bytes === undefined ? {} : { prefetchMaxBytes: fields.prefetch_max_bytes }),
   };
 }
 

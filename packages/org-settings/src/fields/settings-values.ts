@@ -13,6 +13,8 @@ export const DEFAULT_VALUES: Omit<SettingsValues, 'upstream'> = Object.freeze({
   serveWhenRemoved: true,
   serveWhenDenied: true,
   anonymousPull: false,
+  prefetch: 'image',
+  prefetchMaxBytes: 10 * 1024 ** 3,
 });
 
 /** A proxy cache configuration to create: `upstream` is `host[:port][/namespace]`, the rest has defaults. */

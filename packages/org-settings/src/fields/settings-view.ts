@@ -1,3 +1,4 @@
+import type { PrefetchMode } from '@breakwater/registry-core';
 import { certificateFingerprints } from './certificates.js';
 import type { SettingsValues } from './settings-values.js';
 
@@ -11,6 +12,8 @@ export interface SettingsView {
   readonly serve_when_removed: boolean;
   readonly serve_when_denied: boolean;
   readonly anonymous_pull: boolean;
+  readonly prefetch: PrefetchMode;
+  readonly prefetch_max_bytes: number;
   readonly has_credentials: boolean;
   /** SHA-256 of each certificate of `upstream_ca_pem`. */
   readonly upstream_ca_fingerprints: readonly string[];
@@ -30,6 +33,8 @@ export function settingsView(values: SettingsValues, hasCredentials: boolean): S
     serve_when_removed: values.serveWhenRemoved,
     serve_when_denied: values.serveWhenDenied,
     anonymous_pull: values.anonymousPull,
+    prefetch: values.prefetch,
+    prefetch_max_bytes: values.prefetchMaxBytes,
     has_credentials: hasCredentials,
     upstream_ca_fingerprints: certificateFingerprints(values.upstreamCaPem ?? ''),
   };

@@ -57,6 +57,16 @@ const MIGRATIONS: readonly Migration[] = [
           add column upstream_ca_pem text check (octet_length(upstream_ca_pem) <= 131072);
       `),
   },
+  {
+    name: '0003_prefetch',
+    up: (knex) =>
+      knex.raw(`
+        alter table proxy_cache_config
+          add column prefetch text not null default 'image' check (prefetch in ('image', 'all_platforms', 'off')),
+          add column prefetch_max_bytes bigint not null default 10737418240
+            check (prefetch_max_bytes between 1 and 1099511627776);
+      `),
+  },
 ];
 
 /** The migrations of this package, with a table of their own: `knex.migrate.latest(orgSettingsMigrations())`. */

@@ -1,4 +1,4 @@
-import type { OrganizationName } from '@breakwater/registry-core';
+import type { OrganizationName, PrefetchMode } from '@breakwater/registry-core';
 import type { StoredSettings } from '../settings-store.js';
 
 /** A row of `proxy_cache_config` as the driver returns it: bigint comes as text. */
@@ -15,13 +15,16 @@ export interface SettingsRow {
   readonly serve_when_removed: boolean;
   readonly serve_when_denied: boolean;
   readonly anonymous_pull: boolean;
+  readonly prefetch: PrefetchMode;
+  readonly prefetch_max_bytes: string | number;
   readonly version: string | number;
 }
 
 /** The columns of a SettingsRow, of the table alias `c`. */
 export const SETTINGS_COLUMNS = `
   c.organization, c.upstream_registry, c.insecure, c.upstream_ca_pem, c.credentials, c.credential_version,
-  c.staleness_period_s, c.check_interval_s, c.expiration_s, c.serve_when_removed, c.serve_when_denied, c.anonymous_pull, c.version`;
+  c.staleness_period_s, c.check_interval_s, c.expiration_s, c.serve_when_removed, c.serve_when_denied, c.anonymous_pull, c.prefetch,
+  c.prefetch_max_bytes, c.version`;
 
 /** The settings of a row. */
 export function storedSettings(row: SettingsRow): StoredSettings {
@@ -37,6 +40,8 @@ export function storedSettings(row: SettingsRow): StoredSettings {
       serveWhenRemoved: row.serve_when_removed,
       serveWhenDenied: row.serve_when_denied,
       anonymousPull: row.anonymous_pull,
+      prefetch: row.prefetch,
+      prefetchMaxBytes: Number(row.prefetch_max_bytes),
     },
     sealed: row.credentials ?? undefined,
     credentialVersion: Number(row.credential_version),

@@ -13,7 +13,10 @@ export function nameOf(text: string): RepositoryName {
   return repositoryOf(`acme/${text}`).name;
 }
 
-/** Settings of a proxy organization: a day of staleness, an hour between checks, plain http. */
+/**
+ * Settings of a proxy organization: a day of staleness, an hour between checks, plain http; nothing is fetched behind a
+ * pull, so that the requests which an upstream counts are the test's own.
+ */
 export function settingsFor(upstream: string, changes: Partial<ProxyCacheSettings> = {}): ProxyCacheSettings {
   return {
     organization: ORGANIZATION,
@@ -26,6 +29,8 @@ export function settingsFor(upstream: string, changes: Partial<ProxyCacheSetting
     serveWhenRemoved: true,
     serveWhenDenied: true,
     anonymousPull: true,
+    prefetch: 'off',
+    prefetchMaxBytes: 1024 ** 3,
     ...changes,
   };
 }

@@ -6,6 +6,11 @@ export interface UpstreamCredentials {
   readonly password: string;
 }
 
+/** What is fetched in the background of a pulled image: what its platforms lack, the whole index, or nothing. */
+export const PREFETCH_MODES = ['image', 'all_platforms', 'off'] as const;
+
+export type PrefetchMode = (typeof PREFETCH_MODES)[number];
+
 /** How an organization proxies its upstream. Periods are whole seconds. */
 export interface ProxyCacheSettings {
   readonly organization: OrganizationName;
@@ -27,6 +32,9 @@ export interface ProxyCacheSettings {
   readonly serveWhenRemoved: boolean;
   readonly serveWhenDenied: boolean;
   readonly anonymousPull: boolean;
+  readonly prefetch: PrefetchMode;
+  /** Most bytes that are fetched in the background for one image. */
+  readonly prefetchMaxBytes: number;
 }
 
 /** Where the settings of proxy organizations come from. */

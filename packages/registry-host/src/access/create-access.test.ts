@@ -70,6 +70,8 @@ function access() {
               serveWhenRemoved: true,
               serveWhenDenied: true,
               anonymousPull: organization === open,
+              prefetch: 'off',
+              prefetchMaxBytes: 1024 ** 3,
             },
     },
   });

@@ -35,7 +35,10 @@ export interface TestRegistry extends AsyncDisposable {
   readonly host: string;
   /** Asks the management API as the administrator; the body is JSON. */
   api(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<ApiAnswer>;
-  /** Makes a proxy organization and resolves to its name. Pulls are anonymous unless told. */
+  /**
+   * Makes a proxy organization and resolves to its name. Unless told, pulls are anonymous and nothing is fetched behind
+   * a pull (`prefetch: 'off'`), so that the requests which an upstream counts are the test's own.
+   */
   proxyOrganization(settings: Readonly<Record<string, unknown>>): Promise<string>;
   close(): Promise<void>;
 }
@@ -122,7 +125,7 @@ class RunningRegistry implements TestRegistry {
     organizations += 1;
     const name = `org${process.pid}x${organizations}`;
     const made = await this.api('POST', '/api/v1/organization/', { name });
-    const body = { insecure: true, anonymous_pull: true, ...settings };
+    const body = { insecure: true, anonymous_pull: true, prefetch: 'off', ...settings };
     const configured = await this.api('POST', `/api/v1/organization/${name}/proxycache`, body);
     if (made.status === 201 && configured.status === 201) return name;
     throw new Error(`${name} could not be made: ${JSON.stringify([made.body, configured.body])}`);
