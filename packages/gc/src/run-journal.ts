@@ -1,8 +1,8 @@
 import type { Digest, Repository } from '@breakwater/registry-core';
 import type { GcReport } from './report.js';
 
-/** One deletion, for the audit. */
-export interface Deletion {
+/** The deletion of a tag, or of the link by which a repository serves a manifest or blob. */
+export interface ReferenceDeletion {
   readonly kind: 'tag' | 'manifest' | 'blob';
   readonly repository: Repository;
   /** The tag, or the digest of content that has none. */
@@ -11,11 +11,25 @@ export interface Deletion {
   readonly reason: string;
 }
 
+/** The deletion of content that no repository links to. */
+export interface ContentDeletion {
+  readonly kind: 'manifest_content' | 'blob_content';
+  readonly digest: Digest;
+  /** Which storing of the blob. */
+  readonly generation?: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly reason: string;
+}
+
+/** One deletion, for the audit. */
+export type Deletion = ReferenceDeletion | ContentDeletion;
+
 /**
- * What came of a deletion. `unknown`: it was one of a batch of which some were kept, and the host does not say which.
- * A row that still says `intended` belongs to a process that died, or to a call that failed, half way.
+ * What came of a deletion. A row that still says `intended` belongs to a process that died, or to a call that failed,
+ * half way.
  */
-export type DeletionOutcome = 'done' | 'kept' | 'unknown';
+export type DeletionOutcome = 'done' | 'kept';
 
 /** Deletions whose intention is on record. */
 export interface IntendedDeletions {
@@ -25,6 +39,8 @@ export interface IntendedDeletions {
 
 /** The record of a run that is in flight; it is also what makes it the only one. */
 export interface RunRecord {
+  /** Grows from run to run; `undefined` where nothing keeps the order of runs. */
+  readonly token: number | undefined;
   /**
    * Says that the run makes progress; cheap enough for every batch.
    * @throws GcError GC_LEASE_LOST when another process took over
@@ -48,6 +64,7 @@ export interface RunJournal {
 /** A journal that keeps nothing and keeps nobody out: for dry runs, and for one process without a database. */
 export const blankJournal: RunJournal = {
   begin: async () => ({
+    token: undefined,
     beat: async () => {},
     intend: async () => ({ settle: async () => {} }),
     finish: async () => {},

@@ -50,7 +50,9 @@ const FINAL_ERRORS: ReadonlySet<string> = new Set(['GC_STOPPED', 'GC_LEASE_LOST'
 export async function performRun(parts: RunParts, identity: RunIdentity): Promise<GcReport> {
   const { clock, logger, tags, sweep, disposal } = parts;
   const { runId, dryRun, startedAt } = identity;
-  const context: RunContext = { ...identity, plannedAt: startedAt, clock };
+  const { token } = identity.record;
+  const run = { id: runId, ...(token === undefined ? {} : { token }) };
+  const context: RunContext = { ...identity, run, plannedAt: startedAt, clock };
   const tally = new TagTally(dryRun);
   const steps: StepReport[] = [];
   let ended: string | undefined;

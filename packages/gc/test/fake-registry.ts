@@ -5,6 +5,7 @@ import {
   type ContentSweep,
   type ContentUse,
   type Digest,
+  type DisposableContent,
   digestOf,
   parseOrganizationName,
   parseRepositoryName,
@@ -161,36 +162,37 @@ export class FakeRegistry {
     },
     remove: async (links) => {
       await this.before.remove?.();
-      let removed = 0;
-      for (const { repository, digest, usedAt } of links) {
+      return links.map(({ repository, digest, usedAt }) => {
         const key = linkKey(repository, digest);
-        if (this.links.get(key)?.usedAt !== usedAt || this.#neededByLinks().has(key)) continue;
+        if (this.links.get(key)?.usedAt !== usedAt || this.#neededByLinks().has(key)) return false;
         this.links.delete(key);
         this.removals.push(`link ${key}`);
-        removed += 1;
         const linkedElsewhere = [...this.links.values()].some((link) => link.digest === digest);
         const content = this.content.get(digest);
         if (!linkedElsewhere && content !== undefined) content.unlinkedAt = this.clock.now();
-      }
-      return { links: removed, kept: links.length - removed };
+        return true;
+      });
     },
   };
 
   readonly disposal: ContentDisposal = {
-    dispose: async (before, _runId, dryRun) => {
+    dispose: async (before, _run, intend) => {
       await this.before.dispose?.();
-      const free = [...this.content].filter(([, { unlinkedAt }]) => unlinkedAt !== undefined && unlinkedAt < before);
-      const batch = dryRun ? free : free.slice(0, 2);
-      for (const [digest] of dryRun ? [] : batch) {
+      const free = this.#unlinked(before);
+      const freed = free.slice(0, 2);
+      await intend(freed);
+      for (const { digest } of freed) {
         this.content.delete(digest);
         this.removals.push(`content ${digest}`);
       }
-      return {
-        manifests: batch.filter(([, { kind }]) => kind === 'manifest').length,
-        blobs: batch.filter(([, { kind }]) => kind === 'blob').length,
-        bytes: batch.reduce((sum, [, { size }]) => sum + size, 0),
-        done: batch.length === free.length,
-      };
+      return { freed, done: freed.length === free.length };
+    },
+    disposable: async (before) => ({ items: this.#unlinked(before), next: undefined }),
+    linkedOnlyBy: async (links) => {
+      const gone = new Set(links.map(({ repository, digest }) => linkKey(repository, digest)));
+      const digests = new Set(links.map(({ digest }) => digest));
+      for (const [key, { digest }] of this.links) if (!gone.has(key)) digests.delete(digest);
+      return [...digests].flatMap((digest) => this.#disposable(digest));
     },
   };
 
@@ -209,6 +211,17 @@ export class FakeRegistry {
       return this.upstream.condition;
     },
   };
+
+  #unlinked(before: number): readonly DisposableContent[] {
+    return [...this.content].flatMap(([digest, { unlinkedAt }]) =>
+      unlinkedAt !== undefined && unlinkedAt < before ? this.#disposable(digest) : [],
+    );
+  }
+
+  #disposable(digest: Digest): readonly DisposableContent[] {
+    const content = this.content.get(digest);
+    return content === undefined ? [] : [{ kind: content.kind, digest, size: content.size }];
+  }
 
   #renew(repository: Repository, digest: Digest, at: number): boolean {
     const link = this.links.get(linkKey(repository, digest));

@@ -59,7 +59,7 @@ describe('the record of a run', () => {
       },
     ]);
     const deletions = await database.knex('gc_deletion').orderBy('id');
-    expect(deletions).toHaveLength(2 + 2 + 3);
+    expect(deletions).toHaveLength(2 + 2 + 3 + 5);
     expect(deletions[0]).toMatchObject({
       run_id: report.runId,
       kind: 'tag',
@@ -71,8 +71,18 @@ describe('the record of a run', () => {
       state: 'done',
       intended_at: new Date(report.startedAt),
     });
-    expect(deletions.filter(({ upstream }) => upstream === null)).toHaveLength(2);
-    expect(deletions.slice(2).map(({ kind, reason }) => [kind, reason])).toEqual([
+    expect(deletions.filter(({ upstream, repository }) => upstream === null && repository !== null)).toHaveLength(2);
+    expect(deletions.filter(({ repository }) => repository === null)).toEqual(
+      [10, 10, 1, 10, 1].map((size) =>
+        expect.objectContaining({
+          run_id: report.runId,
+          kind: size === 1 ? 'manifest_content' : 'blob_content',
+          size: String(size),
+          reason: 'unlinked',
+        }),
+      ),
+    );
+    expect(deletions.slice(2, 7).map(({ kind, reason }) => [kind, reason])).toEqual([
       ['manifest', 'unreachable'],
       ['manifest', 'unreachable'],
       ['blob', 'unreachable'],

@@ -3,11 +3,13 @@ export { FAILURE_CLASSES, type FailureClass, type OutageClass, type UpstreamFail
 export type { Access, AccessAction, AccessTarget, Principal } from './host/access.js';
 export type { BlobStore, OpenBlob } from './host/blob-store.js';
 export type {
+  CollectionRun,
   ContentDisposal,
   ContentLink,
   ContentSweep,
   ContentUse,
-  RemovalResult,
+  DisposableContent,
+  DisposablePage,
   UnreachablePage,
 } from './host/content-sweep.js';
 export type { ManifestStore, StoredManifest } from './host/manifest-store.js';

@@ -6,11 +6,11 @@ import type { Knex } from 'knex';
  */
 const LEASE_MS = 120_000;
 
-/** Begins a run, in place of one that is dead if need be. False while another one is in flight. */
+/** Begins a run, in place of one that is dead if need be, and gives its token. `undefined` while another one is in flight. */
 export function beginRun(
   knex: Knex,
   run: { readonly runId: string; readonly holder: string; readonly startedAt: number },
-): Promise<boolean> {
+): Promise<number | undefined> {
   const startedAt = new Date(run.startedAt);
   return knex.transaction(async (transaction) => {
     await transaction.raw(
@@ -18,12 +18,13 @@ export function beginRun(
         WHERE state = 'running' AND heartbeat_at < :deadBefore`,
       { now: startedAt, deadBefore: new Date(run.startedAt - LEASE_MS) },
     );
-    const begun = await transaction.raw<{ readonly rowCount: number }>(
+    const begun = await transaction.raw<{ readonly rows: readonly { readonly token: string }[] }>(
       `INSERT INTO gc_run (run_id, holder, state, started_at, heartbeat_at)
        VALUES (:runId, :holder, 'running', :startedAt, :startedAt)
-       ON CONFLICT DO NOTHING`,
+       ON CONFLICT DO NOTHING RETURNING token`,
       { runId: run.runId, holder: run.holder, startedAt },
     );
-    return begun.rowCount === 1;
+    const [row] = begun.rows;
+    return row === undefined ? undefined : Number(row.token);
   });
 }

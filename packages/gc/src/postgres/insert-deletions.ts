@@ -9,17 +9,21 @@ export async function insertDeletions(
   now: number,
 ): Promise<readonly string[]> {
   if (deletions.length === 0) return [];
+  const references = deletions.map((each) => ('repository' in each ? each : undefined));
   // One array per column: the same statement for any number of rows. Row numbers are given out in the order of the
   // list, and sorting by them is what makes the order of the answer certain.
   const inserted = await knex.raw<{ readonly rows: readonly { readonly id: string }[] }>(
     `WITH listed AS (
        SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:organizations AS text[]), CAST(:repositories AS text[]), CAST(:upstreams AS text[]),
-                            CAST(:references AS text[]), CAST(:digests AS text[]), CAST(:reasons AS text[]))
-         WITH ORDINALITY AS item (kind, organization, repository, upstream, reference, digest, reason, position)
+                            CAST(:references AS text[]), CAST(:digests AS text[]), CAST(:reasons AS text[]),
+                            CAST(:generations AS text[]), CAST(:sizes AS bigint[]))
+         WITH ORDINALITY
+           AS item (kind, organization, repository, upstream, reference, digest, reason, generation, size, position)
      ), inserted AS (
        INSERT INTO gc_deletion
-         (run_id, kind, organization, repository, upstream, reference, digest, reason, state, intended_at)
-       SELECT CAST(:runId AS uuid), kind, organization, repository, upstream, reference, digest, reason, 'intended', :now
+         (run_id, kind, organization, repository, upstream, reference, digest, reason, generation, size, state, intended_at)
+       SELECT CAST(:runId AS uuid), kind, organization, repository, upstream, reference, digest, reason, generation, size,
+              'intended', :now
          FROM listed ORDER BY position
        RETURNING id
      )
@@ -28,12 +32,14 @@ export async function insertDeletions(
       runId,
       now: new Date(now),
       kinds: deletions.map(({ kind }) => kind),
-      organizations: deletions.map(({ repository }) => repository.organization),
-      repositories: deletions.map(({ repository }) => repository.name),
-      upstreams: deletions.map(({ repository }) => repository.upstream ?? null),
-      references: deletions.map(({ reference }) => reference),
+      organizations: references.map((each) => each?.repository.organization ?? null),
+      repositories: references.map((each) => each?.repository.name ?? null),
+      upstreams: references.map((each) => each?.repository.upstream ?? null),
+      references: deletions.map((each) => ('reference' in each ? each.reference : each.digest)),
       digests: deletions.map(({ digest }) => digest),
       reasons: deletions.map(({ reason }) => reason),
+      generations: deletions.map((each) => ('size' in each ? (each.generation ?? null) : null)),
+      sizes: deletions.map((each) => ('size' in each ? each.size : null)),
     },
   );
   return inserted.rows.map(({ id }) => id);

@@ -13,8 +13,8 @@ import { PostgresRunRecord } from './postgres-run-record.js';
 export function postgresJournal(knex: Knex, clock: Clock, holder: string): RunJournal {
   return {
     async begin(runId, startedAt) {
-      const begun = await beginRun(knex, { runId, holder, startedAt });
-      return begun ? new PostgresRunRecord(knex, clock, runId, startedAt) : undefined;
+      const token = await beginRun(knex, { runId, holder, startedAt });
+      return token === undefined ? undefined : new PostgresRunRecord(knex, clock, { runId, token, startedAt });
     },
   };
 }

@@ -13,21 +13,24 @@ const BEAT_INTERVAL_MS = 10_000;
 
 /** A run's record in Postgres. */
 export class PostgresRunRecord implements RunRecord {
+  readonly token: number;
+  readonly #runId: string;
   #renewedAt: number;
 
   constructor(
     private readonly knex: Knex,
     private readonly clock: Clock,
-    private readonly runId: string,
-    startedAt: number,
+    run: { readonly runId: string; readonly token: number; readonly startedAt: number },
   ) {
-    this.#renewedAt = startedAt;
+    this.token = run.token;
+    this.#runId = run.runId;
+    this.#renewedAt = run.startedAt;
   }
 
   async beat(): Promise<void> {
     const now = this.clock.now();
     if (Math.abs(now - this.#renewedAt) < BEAT_INTERVAL_MS) return;
-    if (!(await renewRun(this.knex, this.runId, now))) throw leaseLost();
+    if (!(await renewRun(this.knex, this.#runId, now))) throw leaseLost();
     this.#renewedAt = now;
   }
 
@@ -35,8 +38,8 @@ export class PostgresRunRecord implements RunRecord {
     const now = this.clock.now();
     // One transaction: nothing is on record of a run that another process has taken over.
     const ids = await this.knex.transaction(async (transaction) => {
-      if (!(await renewRun(transaction, this.runId, now))) throw leaseLost();
-      return insertDeletions(transaction, this.runId, deletions, now);
+      if (!(await renewRun(transaction, this.#runId, now))) throw leaseLost();
+      return insertDeletions(transaction, this.#runId, deletions, now);
     });
     this.#renewedAt = now;
     return { settle: (outcomes: readonly DeletionOutcome[]) => settleDeletions(this.knex, ids, outcomes) };

@@ -1,4 +1,4 @@
-import type { Clock } from '@breakwater/registry-core';
+import type { Clock, CollectionRun } from '@breakwater/registry-core';
 import { GcError } from '../errors.js';
 import type { RunRecord } from '../run-journal.js';
 
@@ -10,7 +10,8 @@ export const LIST_PAGE = 500;
 
 /** What the steps of one run share. */
 export interface RunContext {
-  readonly runId: string;
+  /** As whoever removes something hears of it. */
+  readonly run: CollectionRun;
   /** The time that the whole run plans with, ms since the epoch: ages do not grow while it works. */
   readonly plannedAt: number;
   readonly dryRun: boolean;

@@ -1,6 +1,5 @@
 import type { ContentLink, ContentSweep } from '@breakwater/registry-core';
 import type { SweepNumbers } from '../report.js';
-import type { DeletionOutcome } from '../run-journal.js';
 import { batches, DELETE_BATCH, LIST_PAGE, oneEach, pages, type RunContext, safePoint } from './run-context.js';
 
 /**
@@ -65,14 +64,9 @@ async function sweepBatch(
       reason: 'unreachable',
     })),
   );
-  const result = await sweep.remove(unneeded, context.runId);
-  numbers.removed += result.links;
-  numbers.kept += result.kept;
-  await intended.settle(unneeded.map(() => outcomeOf(result.links, result.kept)));
-}
-
-/** The host says how many it kept, not which; only a batch that went one way is known link by link. */
-function outcomeOf(removed: number, kept: number): DeletionOutcome {
-  if (kept === 0) return 'done';
-  return removed === 0 ? 'kept' : 'unknown';
+  const gone = oneEach(await sweep.remove(unneeded, context.run), unneeded, 'remove');
+  const removed = gone.filter((each) => each).length;
+  numbers.removed += removed;
+  numbers.kept += gone.length - removed;
+  await intended.settle(gone.map((done) => (done ? 'done' : 'kept')));
 }

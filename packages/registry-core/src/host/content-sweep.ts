@@ -17,11 +17,15 @@ export interface UnreachablePage {
   readonly next: string | undefined;
 }
 
-/** What was removed. */
-export interface RemovalResult {
-  readonly links: number;
-  /** Links that turned out to be needed, or used, after they were listed. */
-  readonly kept: number;
+/** The run on whose behalf something is removed. */
+export interface CollectionRun {
+  /** For the audit and the log. */
+  readonly id: string;
+  /**
+   * Grows from run to run. A removal that comes with a lower one than was seen before is refused, because its run was
+   * taken for dead and another one began. Absent where the host itself sees to it that there is one collector.
+   */
+  readonly token?: number;
 }
 
 /**
@@ -36,21 +40,45 @@ export interface ContentSweep {
     cursor: string | undefined,
     limit: number,
   ): Promise<UnreachablePage>;
-  /** Removes the links that are still as they were listed and still needed by nothing. */
-  remove(links: readonly ContentLink[], runId: string): Promise<RemovalResult>;
+  /** Removes the links that are still as they were listed and still needed by nothing. One boolean each: it is gone. */
+  remove(links: readonly ContentLink[], run: CollectionRun): Promise<readonly boolean[]>;
+}
+
+/** Content that takes up space in the store. */
+export interface DisposableContent {
+  readonly kind: 'manifest' | 'blob';
+  readonly digest: Digest;
+  /** Which storing of the blob it is, where the store tells them apart. */
+  readonly generation?: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** A page of content that no repository links to. */
+export interface DisposablePage {
+  readonly items: readonly DisposableContent[];
+  /** Where to go on; `undefined` at the end. Opaque. */
+  readonly next: string | undefined;
 }
 
 /** The disposal of content that no repository links to any more. */
 export interface ContentDisposal {
   /**
-   * Frees one batch of unlinked manifests and blobs that became unlinked before `before` (ms since the epoch); `done`
-   * when nothing is left. With `dryRun` it counts only, everything in one answer.
+   * Frees one batch of content that has been without a link since before `before` (ms since the epoch), and what an
+   * earlier call had begun to free; `done` when nothing is left.
+   *
+   * @param intend called with every item before it is freed, so that no crash leaves a deletion without a record; when
+   * it rejects nothing of that call is freed
    */
   dispose(
     before: number,
-    runId: string,
-    dryRun: boolean,
-  ): Promise<{ readonly manifests: number; readonly blobs: number; readonly bytes: number; readonly done: boolean }>;
+    run: CollectionRun,
+    intend: (items: readonly DisposableContent[]) => Promise<void>,
+  ): Promise<{ readonly freed: readonly DisposableContent[]; readonly done: boolean }>;
+  /** What `dispose` would free, page by page. */
+  disposable(before: number, cursor: string | undefined, limit: number): Promise<DisposablePage>;
+  /** What nothing would link to any more if these links were gone. */
+  linkedOnlyBy(links: readonly ContentLink[]): Promise<readonly DisposableContent[]>;
 }
 
 /** Notes that manifests were pulled: their lease starts anew, and with it that of everything they need. */

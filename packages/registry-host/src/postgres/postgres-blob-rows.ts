@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock, Digest, Repository } from '@breakwater/registry-core';
+import type { Clock, CollectionRun, ContentLink, Digest, Repository } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import type { BlobGeneration, BlobLinks, BlobRemoval, BlobStoreIdentity } from '../storage/ports.js';
+import type { BlobGeneration, BlobLinks, BlobRemoval, BlobStoreIdentity, UnlinkedPage } from '../storage/ports.js';
 import { callDatabase } from './database-error.js';
+import { linkBeside, linkColumns } from './link-sql.js';
 import { repositoryColumns, selectRows } from './sql.js';
+import { readUnlinkedCursor, type UnlinkedRow, unlinkedCursor } from './unlinked-cursor.js';
 
 interface BlobRow {
   readonly digest: Digest;
@@ -101,24 +103,41 @@ export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobStoreIdenti
     );
   }
 
-  async count(before: number): Promise<{ readonly count: number; readonly bytes: number }> {
-    const [row] = await callDatabase(
+  async unlinked(before: number, cursor: string | undefined, limit: number): Promise<UnlinkedPage<BlobGeneration>> {
+    const rows = await callDatabase(
       () =>
-        selectRows<{ count: string; bytes: string }>(
+        selectRows<BlobRow & UnlinkedRow>(
           this.#database,
-          `SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes FROM blob b
-            WHERE state = 'live' AND unlinked_since < :before
-              AND NOT EXISTS (SELECT FROM content_link l WHERE l.kind = 'blob' AND l.digest = b.digest)`,
-          { before },
+          `SELECT digest, generation, size, unlinked_since FROM blob c
+            WHERE state = 'live' AND unlinked_since < :before AND (unlinked_since, digest) > (:since, :digest)
+              AND NOT EXISTS (SELECT FROM content_link l WHERE l.kind = 'blob' AND l.digest = c.digest)
+            ORDER BY unlinked_since, digest LIMIT :limit`,
+          { before, ...readUnlinkedCursor(cursor), limit },
         ),
       { idempotent: true },
     );
-    return { count: Number(row?.count ?? 0), bytes: Number(row?.bytes ?? 0) };
+    return { items: rows.map(toGeneration), next: unlinkedCursor(rows, limit) };
+  }
+
+  async linkedOnlyBy(links: readonly ContentLink[]): Promise<readonly BlobGeneration[]> {
+    if (links.length === 0) return [];
+    const rows = await callDatabase(
+      () =>
+        selectRows<BlobRow>(
+          this.#database,
+          `SELECT b.digest, b.generation, b.size FROM blob b
+            WHERE b.state = 'live' AND b.digest = ANY (CAST(:digests AS text[])) AND NOT EXISTS (${linkBeside('blob', 'b')})`,
+          linkColumns(links),
+        ),
+      { idempotent: true },
+    );
+    return rows.map(toGeneration);
   }
 
   async claim(
     before: number,
     limit: number,
+    _run: CollectionRun,
   ): Promise<{ readonly claimed: readonly BlobGeneration[]; readonly more: boolean }> {
     // Not repeated: what a lost answer claimed is marked, and is found among the marked ones.
     return callDatabase(() =>

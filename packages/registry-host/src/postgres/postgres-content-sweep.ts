@@ -1,17 +1,19 @@
-import type {
-  Clock,
-  ContentLink,
-  ContentSweep,
-  Digest,
-  Logger,
-  OrganizationName,
-  RemovalResult,
-  RepositoryName,
-  UnreachablePage,
+import {
+  type Clock,
+  type CollectionRun,
+  type ContentLink,
+  type ContentSweep,
+  type Digest,
+  type Logger,
+  type OrganizationName,
+  type RepositoryName,
+  repositoryKey,
+  type UnreachablePage,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import { callDatabase } from './database-error.js';
-import { repositoryColumns, selectRows } from './sql.js';
+import { linkColumns } from './link-sql.js';
+import { selectRows } from './sql.js';
 
 /** Links that are removed in one transaction. */
 const BATCH = 100;
@@ -83,31 +85,28 @@ export class PostgresContentSweep implements ContentSweep {
   }
 
   /** @throws RegistryError UNAVAILABLE (detail.reason "database"); the batches before it are removed */
-  async remove(links: readonly ContentLink[], runId: string): Promise<RemovalResult> {
-    let removed = 0;
+  async remove(links: readonly ContentLink[], run: CollectionRun): Promise<readonly boolean[]> {
+    const removed = new Set<string>();
     for (let at = 0; at < links.length; at += BATCH) {
       const batch = links.slice(at, at + BATCH);
       for (const kind of ['manifest', 'blob'] as const) {
-        removed += await this.#removeOfKind(
-          batch.filter((link) => link.kind === kind),
-          kind,
-          runId,
-        );
+        const ofKind = batch.filter((link) => link.kind === kind);
+        for (const row of await this.#removeOfKind(ofKind, kind, run)) removed.add(linkKey(toLink(row, kind)));
       }
     }
-    return { links: removed, kept: links.length - removed };
+    return links.map((link) => removed.has(linkKey(link)));
   }
 
-  async #removeOfKind(links: readonly ContentLink[], kind: 'manifest' | 'blob', runId: string): Promise<number> {
-    if (links.length === 0) return 0;
-    const columns = links.map((link) => repositoryColumns(link.repository));
+  async #removeOfKind(
+    links: readonly ContentLink[],
+    kind: 'manifest' | 'blob',
+    run: CollectionRun,
+  ): Promise<readonly LinkRow[]> {
+    if (links.length === 0) return [];
     const bindings = {
+      ...linkColumns(links),
       kind,
       at: this.#clock.now(),
-      organizations: columns.map((each) => each.organization),
-      upstreams: columns.map((each) => each.upstream),
-      repositories: columns.map((each) => each.repository),
-      digests: links.map((link) => link.digest),
       usedAts: links.map((link) => link.usedAt),
     };
     const rows = await callDatabase(
@@ -117,7 +116,7 @@ export class PostgresContentSweep implements ContentSweep {
     for (const row of rows) {
       this.#logger.info(
         {
-          run: runId,
+          run: run.id,
           kind,
           organization: row.organization,
           upstream: row.upstream,
@@ -127,7 +126,7 @@ export class PostgresContentSweep implements ContentSweep {
         'unlinked',
       );
     }
-    return rows.length;
+    return rows;
   }
 }
 
@@ -205,6 +204,10 @@ function toLink(row: LinkRow, kind: 'manifest' | 'blob'): ContentLink {
     digest: row.digest,
     usedAt: Number(row.used_at),
   };
+}
+
+function linkKey({ repository, kind, digest }: ContentLink): string {
+  return `${repositoryKey(repository)}\n${kind}\n${digest}`;
 }
 
 function writeCursor(row: LinkRow): string {

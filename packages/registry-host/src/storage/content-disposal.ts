@@ -1,6 +1,13 @@
-import type { ContentDisposal, Logger } from '@breakwater/registry-core';
+import type {
+  CollectionRun,
+  ContentDisposal,
+  ContentLink,
+  DisposableContent,
+  DisposablePage,
+  Logger,
+} from '@breakwater/registry-core';
 import type { BlobFiles } from './blob-files.js';
-import type { BlobGeneration, BlobRemoval, UnlinkedManifests } from './ports.js';
+import type { BlobGeneration, BlobRemoval, ManifestSize, UnlinkedManifests } from './ports.js';
 import type { StoreMark } from './store-mark.js';
 
 /** Manifests and blobs that are freed in one call. */
@@ -41,46 +48,70 @@ export class FilesystemContentDisposal implements ContentDisposal {
    */
   async dispose(
     before: number,
-    runId: string,
-    dryRun: boolean,
-  ): Promise<{ readonly manifests: number; readonly blobs: number; readonly bytes: number; readonly done: boolean }> {
+    run: CollectionRun,
+    intend: (items: readonly DisposableContent[]) => Promise<void>,
+  ): Promise<{ readonly freed: readonly DisposableContent[]; readonly done: boolean }> {
     await this.#mark.check();
-    if (dryRun) {
-      const manifests = await this.#manifests.count(before);
-      const blobs = await this.#blobs.count(before);
-      return {
-        manifests: manifests.count,
-        blobs: blobs.count,
-        bytes: manifests.bytes + blobs.bytes,
-        done: true,
-      };
+    const unlinked = await this.#manifests.unlinked(before, undefined, BATCH);
+    const manifests = await this.#removeManifests(unlinked.items, run, intend);
+    const { more } = await this.#blobs.claim(before, BATCH, run);
+    const blobs = await this.#finish(run, intend);
+    return { freed: [...manifests, ...blobs], done: unlinked.next === undefined && !more };
+  }
+
+  /** @throws RegistryError UNAVAILABLE (detail.reason "database") */
+  async disposable(before: number, cursor: string | undefined, limit: number): Promise<DisposablePage> {
+    // Manifests first, then blobs: the cursor says which, and where in them.
+    const [kind = 'manifest', ...rest] = cursor?.split(' ') ?? [];
+    const position = rest.length === 0 ? undefined : rest.join(' ');
+    if (kind === 'manifest') {
+      const { items, next } = await this.#manifests.unlinked(before, position, limit);
+      return { items: items.map(manifestContent), next: next === undefined ? 'blob' : `manifest ${next}` };
     }
-    const manifests = await this.#manifests.remove(before, BATCH);
-    for (const { digest, size } of manifests.removed) {
-      this.#logger.info({ run: runId, kind: 'manifest', digest, size }, 'freed');
-    }
-    const { more } = await this.#blobs.claim(before, BATCH);
-    const freed = await this.#finish(runId);
-    return {
-      manifests: manifests.removed.length,
-      blobs: freed.length,
-      bytes: [...manifests.removed, ...freed].reduce((sum, each) => sum + each.size, 0),
-      done: !manifests.more && !more,
-    };
+    const { items, next } = await this.#blobs.unlinked(before, position, limit);
+    return { items: items.map(blobContent), next: next === undefined ? undefined : `blob ${next}` };
+  }
+
+  /** @throws RegistryError UNAVAILABLE (detail.reason "database") */
+  async linkedOnlyBy(links: readonly ContentLink[]): Promise<readonly DisposableContent[]> {
+    const manifests = await this.#manifests.linkedOnlyBy(links.filter(({ kind }) => kind === 'manifest'));
+    const blobs = await this.#blobs.linkedOnlyBy(links.filter(({ kind }) => kind === 'blob'));
+    return [...manifests.map(manifestContent), ...blobs.map(blobContent)];
   }
 
   /** g2 to g4 for everything that is marked. One file that cannot be removed does not keep the others. */
   async finish(): Promise<number> {
     await this.#mark.check();
-    return (await this.#finish('reconcile')).length;
+    return (await this.#finish({ id: 'reconcile' }, async () => {})).length;
   }
 
-  async #finish(runId: string): Promise<readonly BlobGeneration[]> {
-    const freed: BlobGeneration[] = [];
+  async #removeManifests(
+    unlinked: readonly ManifestSize[],
+    run: CollectionRun,
+    intend: (items: readonly DisposableContent[]) => Promise<void>,
+  ): Promise<readonly DisposableContent[]> {
+    if (unlinked.length === 0) return [];
+    await intend(unlinked.map(manifestContent));
+    const removed = await this.#manifests.remove(
+      unlinked.map(({ digest }) => digest),
+      run,
+    );
+    for (const { digest, size } of removed) {
+      this.#logger.info({ run: run.id, kind: 'manifest', digest, size }, 'freed');
+    }
+    return removed.map(manifestContent);
+  }
+
+  async #finish(
+    run: CollectionRun,
+    intend: (items: readonly DisposableContent[]) => Promise<void>,
+  ): Promise<readonly DisposableContent[]> {
+    const freed: DisposableContent[] = [];
     const failures: unknown[] = [];
     let after: BlobGeneration | undefined;
     do {
       const marked = await this.#blobs.marked(after, BATCH);
+      if (marked.length > 0) await intend(marked.map(blobContent));
       for (const blob of marked) {
         try {
           await this.#files.remove(blob);
@@ -90,12 +121,20 @@ export class FilesystemContentDisposal implements ContentDisposal {
         }
         // Two disposers may both come here; the one whose statement deletes the row counts it.
         if (!(await this.#blobs.erase(blob))) continue;
-        freed.push(blob);
-        this.#logger.info({ run: runId, kind: 'blob', ...blob }, 'freed');
+        freed.push(blobContent(blob));
+        this.#logger.info({ run: run.id, kind: 'blob', ...blob }, 'freed');
       }
       after = marked.at(-1);
     } while (after !== undefined);
     if (failures.length > 0) throw failures[0];
     return freed;
   }
+}
+
+function manifestContent({ digest, size }: ManifestSize): DisposableContent {
+  return { kind: 'manifest', digest, size };
+}
+
+function blobContent({ digest, generation, size }: BlobGeneration): DisposableContent {
+  return { kind: 'blob', digest, generation, size };
 }

@@ -3,7 +3,14 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ContentLink, type Digest, digestOf, type Repository, silentLogger } from '@breakwater/registry-core';
+import {
+  type ContentLink,
+  type Digest,
+  type DisposableContent,
+  digestOf,
+  type Repository,
+  silentLogger,
+} from '@breakwater/registry-core';
 import {
   buildImage,
   buildIndex,
@@ -32,6 +39,9 @@ import { createFilesystemContent } from './filesystem-content.js';
 const clock = movableClock();
 const repository = repositoryOf('org/app', 'registry.example');
 const second = repositoryOf('org/other', 'registry.example');
+const run = { id: 'run' };
+const otherRun = { id: 'other run' };
+const unrecorded = async () => {};
 
 /** Everything one process of a registry has, over a pool of its own. */
 function processOn(database: Knex, root: string, faults: { fileSystem?: FileSystem; rows?: PostgresBlobRows } = {}) {
@@ -113,9 +123,9 @@ async function disposeAll(by = one): Promise<number> {
   clock.advance({ ms: 1 });
   let blobs = 0;
   for (let done = false; !done; ) {
-    const freed = await by.content.disposal.dispose(clock.now(), 'run', false);
-    blobs += freed.blobs;
-    done = freed.done;
+    const disposed = await by.content.disposal.dispose(clock.now(), run, unrecorded);
+    blobs += disposed.freed.filter(({ kind }) => kind === 'blob').length;
+    done = disposed.done;
   }
   return blobs;
 }
@@ -142,9 +152,9 @@ describe('what the sweep lists', () => {
 
     // The image lives in another repository too, which protects nothing in this one.
     await one.manifests.put(second, storable(index.manifest));
-    await one.sweep.remove(await unreachable('manifest'), 'run');
+    await one.sweep.remove(await unreachable('manifest'), run);
     expect((await unreachable('manifest')).map((link) => link.digest)).toEqual([image.manifest.digest]);
-    await one.sweep.remove(await unreachable('manifest'), 'run');
+    await one.sweep.remove(await unreachable('manifest'), run);
     expect((await unreachable('blob')).map((link) => link.digest).sort()).toEqual(
       [stray, ...image.blobs.keys()].sort(),
     );
@@ -180,7 +190,7 @@ describe('what the sweep removes', () => {
     await two.manifests.put(hosted, storable(buildIndex([needed]).manifest));
     clock.advance({ seconds: 5 });
 
-    expect(await one.sweep.remove(links, 'run')).toEqual({ links: 1, kept: 4 });
+    expect(await one.sweep.remove(links, run)).toEqual(links.map((link) => link.digest === unused.manifest.digest));
     expect(await one.manifests.get(hosted, unused.manifest.digest)).toBeUndefined();
     for (const image of [touched, put, tagged, needed]) {
       expect(await one.manifests.get(hosted, image.manifest.digest)).toBeDefined();
@@ -211,7 +221,7 @@ describe('what the sweep removes', () => {
         );
         return rows.length === 1;
       });
-      expect(await one.sweep.remove(links, 'run')).toEqual({ links: 0, kept: links.length });
+      expect(await one.sweep.remove(links, run)).toEqual(links.map(() => false));
     });
     await putting;
     expect(await unreachable('blob')).toEqual([]);
@@ -231,8 +241,8 @@ describe('what the sweep removes', () => {
         two.manifests
           .put(repository, storable(image.manifest))
           .then(() => Promise.all([...image.blobs.keys()].map((digest) => two.rows.linked(repository, digest)))),
-        one.sweep.remove(links, 'run'),
-        two.sweep.remove([...links].reverse(), 'other run'),
+        one.sweep.remove(links, run),
+        two.sweep.remove([...links].reverse(), otherRun),
       ]);
       if (pointed) expect(await one.manifests.get(hosted, image.manifest.digest)).toBeDefined();
       for (const blob of seen) if (blob) expect(await blobOf(repository, blob.digest)).toBeDefined();
@@ -247,7 +257,7 @@ describe('what the sweep removes', () => {
       clock.advance({ seconds: 1 });
       const [first, last] = await unreachable('blob');
       if (!first || !last) throw new Error('no links');
-      await Promise.all([one.sweep.remove([first], 'run'), two.sweep.remove([last], 'other run')]);
+      await Promise.all([one.sweep.remove([first], run), two.sweep.remove([last], otherRun)]);
       expect(await blobOf(repository, digest)).toBeUndefined();
       expect(await disposeAll()).toBe(1);
     }
@@ -258,8 +268,8 @@ describe('what the sweep removes', () => {
 describe('disposal', () => {
   async function unlink(): Promise<void> {
     clock.advance({ seconds: 1 });
-    await one.sweep.remove(await unreachable('manifest'), 'run');
-    await one.sweep.remove(await unreachable('blob'), 'run');
+    await one.sweep.remove(await unreachable('manifest'), run);
+    await one.sweep.remove(await unreachable('blob'), run);
   }
 
   test('frees content and disk once no repository links to it and the grace is over; a dry run says the same', async () => {
@@ -268,22 +278,62 @@ describe('disposal', () => {
     for (const each of bytes) await importBlob(repository, each);
     await one.manifests.put(repository, storable(image.manifest));
     await importBlob(second, bytes[0] ?? Buffer.alloc(0));
+    const expected = [
+      { kind: 'manifest', digest: image.manifest.digest, size: image.manifest.bytes.byteLength },
+      ...bytes.map((each) => ({ kind: 'blob', digest: digestOf(each), size: each.byteLength })),
+    ].sort(byDigest);
+    const withoutGeneration = (items: readonly DisposableContent[]) =>
+      items.map(({ kind, digest, size }) => ({ kind, digest, size })).sort(byDigest);
+    const links = await database.knex('content_link');
     const unlinkedFrom = clock.now();
+    const foreseen = await one.content.disposal.linkedOnlyBy(
+      links.map(({ organization, upstream, repository: name, kind, digest }) => ({
+        repository: repositoryOf(`${organization}/${name}`, upstream),
+        kind,
+        digest,
+        usedAt: 0,
+      })),
+    );
+    expect(withoutGeneration(foreseen)).toEqual(expected);
     await unlink();
-    const expected = {
-      manifests: 1,
-      blobs: 2,
-      bytes: image.manifest.bytes.byteLength + bytes.reduce((sum, each) => sum + each.byteLength, 0),
-      done: true,
-    };
-    const nothing = { manifests: 0, blobs: 0, bytes: 0, done: true };
-    expect(await one.content.disposal.dispose(unlinkedFrom, 'run', false)).toEqual(nothing);
+    const nothing = { freed: [], done: true };
+    expect(await one.content.disposal.dispose(unlinkedFrom, run, unrecorded)).toEqual(nothing);
     clock.advance({ seconds: 1 });
-    expect(await one.content.disposal.dispose(clock.now(), 'run', true)).toEqual(expected);
+    const listed: DisposableContent[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await one.content.disposal.disposable(clock.now(), cursor, 1);
+      listed.push(...page.items);
+      cursor = page.next;
+    } while (cursor !== undefined);
+    expect(withoutGeneration(listed)).toEqual(expected);
     expect(await storedFiles()).toHaveLength(2);
-    expect(await one.content.disposal.dispose(clock.now(), 'run', false)).toEqual(expected);
+
+    const intended: DisposableContent[] = [];
+    const disposed = await one.content.disposal.dispose(clock.now(), run, async (items) => {
+      intended.push(...items);
+    });
+    expect(disposed.done).toBe(true);
+    expect([...disposed.freed].sort(byDigest)).toEqual([...listed].sort(byDigest));
+    expect(intended.sort(byDigest)).toEqual(listed.sort(byDigest));
     expect(await storedFiles()).toEqual([]);
-    expect(await one.content.disposal.dispose(clock.now(), 'run', false)).toEqual(nothing);
+    expect(await one.content.disposal.dispose(clock.now(), run, unrecorded)).toEqual(nothing);
+  });
+
+  test('what cannot be put on record is not freed (G13)', async () => {
+    const image = buildImage({ seed: 'unrecorded', layers: 1 });
+    for (const bytes of image.blobs.values()) await importBlob(repository, bytes);
+    await one.manifests.put(repository, storable(image.manifest));
+    await unlink();
+    clock.advance({ seconds: 1 });
+    const refuse = async () => {
+      throw new Error('no record');
+    };
+    await expect(one.content.disposal.dispose(clock.now(), run, refuse)).rejects.toThrow('no record');
+    await database.knex('manifest').delete();
+    await expect(one.content.disposal.dispose(clock.now(), run, refuse)).rejects.toThrow('no record');
+    expect(await storedFiles()).toHaveLength(2);
+    expect(await disposeAll()).toBe(2);
   });
 
   test('content that one repository still links to stays', async () => {
@@ -291,7 +341,7 @@ describe('disposal', () => {
     clock.advance({ seconds: 1 });
     const links = await unreachable('blob');
     await importBlob(second, Buffer.from('shared'));
-    await one.sweep.remove(links, 'run');
+    await one.sweep.remove(links, run);
     expect(await disposeAll()).toBe(0);
     expect(await blobOf(repository, digest)).toBeUndefined();
     expect(await blobOf(second, digest)).toEqual(Buffer.from('shared'));
@@ -307,12 +357,12 @@ describe('disposal', () => {
       const unneeded = [...(await unreachable('blob')), ...(await unreachable('manifest'))];
       const links = unneeded.filter((link) => link.repository.name === repository.name);
       const unlinkedBefore = round % 2 === 0;
-      if (unlinkedBefore) await one.sweep.remove(links, 'run');
+      if (unlinkedBefore) await one.sweep.remove(links, run);
       clock.advance({ seconds: 1 });
       await Promise.all([
-        ...(unlinkedBefore ? [] : [one.sweep.remove(links, 'run')]),
-        one.content.disposal.dispose(clock.now(), 'run', false),
-        two.content.disposal.dispose(clock.now(), 'other run', false),
+        ...(unlinkedBefore ? [] : [one.sweep.remove(links, run)]),
+        one.content.disposal.dispose(clock.now(), run, unrecorded),
+        two.content.disposal.dispose(clock.now(), otherRun, unrecorded),
         importBlob(second, bytes, two),
         two.manifests.put(second, storable(image.manifest)),
       ]);
@@ -334,8 +384,8 @@ describe('disposal', () => {
     clock.advance({ seconds: 1 });
     // Links without the clearing of unlinked_since: what a race would leave if the row locks did not keep it out.
     await database.knex('content_link').insert(links);
-    expect(await one.content.disposal.dispose(clock.now(), 'run', true)).toMatchObject({ manifests: 0, blobs: 0 });
-    expect(await one.content.disposal.dispose(clock.now(), 'run', false)).toMatchObject({ manifests: 0, blobs: 0 });
+    expect((await one.content.disposal.disposable(clock.now(), undefined, 10)).items).toEqual([]);
+    expect((await one.content.disposal.dispose(clock.now(), run, unrecorded)).freed).toEqual([]);
     expect(await blobOf(repository, digest)).toEqual(bytes);
     expect(await one.manifests.get(repository, image.manifest.digest)).toBeDefined();
   });
@@ -357,13 +407,15 @@ describe('disposal', () => {
         },
       },
     });
-    await expect(faulty.content.disposal.dispose(clock.now(), 'run', false)).rejects.toMatchObject({
+    await expect(faulty.content.disposal.dispose(clock.now(), run, unrecorded)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       detail: { reason: 'storage', problem: 'STORE_FAILED' },
     });
     expect(await storedFiles()).toHaveLength(1);
     fail = false;
-    expect((await faulty.content.disposal.dispose(clock.now(), 'run', false)).blobs).toBe(1);
+    expect((await faulty.content.disposal.dispose(clock.now(), run, unrecorded)).freed).toMatchObject([
+      { digest: stuck },
+    ]);
     expect(await storedFiles()).toEqual([]);
   });
 });
@@ -422,10 +474,10 @@ describe('a process that dies at any step (G2)', () => {
       const bytes = Buffer.from(`disposal killed at ${step}`);
       const digest = await importBlob(repository, bytes);
       clock.advance({ seconds: 1 });
-      await one.sweep.remove(await unreachable('blob'), 'run');
+      await one.sweep.remove(await unreachable('blob'), run);
       clock.advance({ seconds: 1 });
       const dying = dyingProcess(step);
-      await dying.process.content.disposal.dispose(clock.now(), 'run', false).catch(() => undefined);
+      await dying.process.content.disposal.dispose(clock.now(), run, unrecorded).catch(() => undefined);
       died = dying.died();
       if (step % 2 === 0) {
         await importBlob(second, bytes);
@@ -479,7 +531,7 @@ describe('a store that is not mounted (F113)', () => {
     clock.advance({ seconds: 1 });
     await one.sweep.remove(
       (await unreachable('blob')).filter((link) => link.digest !== digest),
-      'run',
+      run,
     );
     clock.advance({ seconds: 1 });
     await promises.rename(root, `${root}.unmounted`);
@@ -491,7 +543,7 @@ describe('a store that is not mounted (F113)', () => {
     };
     for (const each of [one, processOn(otherPool, root)]) {
       await expect(importBlob(repository, Buffer.from('new'), each)).rejects.toMatchObject(unmounted);
-      await expect(each.content.disposal.dispose(clock.now(), 'run', false)).rejects.toMatchObject(unmounted);
+      await expect(each.content.disposal.dispose(clock.now(), run, unrecorded)).rejects.toMatchObject(unmounted);
       await expect(each.content.reconcile()).rejects.toMatchObject(unmounted);
       await expect(each.content.blobs.open(repository, digest)).rejects.toMatchObject(unmounted);
     }
@@ -523,4 +575,8 @@ async function waitUntil(isSo: () => Promise<boolean>): Promise<void> {
     if (performance.now() > deadline) throw new Error('waited in vain');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+function byDigest(one: { readonly digest: string }, other: { readonly digest: string }): number {
+  return one.digest < other.digest ? -1 : 1;
 }

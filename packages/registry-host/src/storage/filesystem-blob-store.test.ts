@@ -35,8 +35,11 @@ class FewRows implements BlobLinks, BlobRemoval, BlobStoreIdentity {
     this.blobs.set(blob.digest, blob);
     return true;
   }
-  async count() {
-    return { count: 0, bytes: 0 };
+  async unlinked() {
+    return { items: [], next: undefined };
+  }
+  async linkedOnlyBy() {
+    return [];
   }
   async claim() {
     return { claimed: [], more: false };
@@ -72,7 +75,11 @@ function storeOn(options: { fileSystem?: FileSystem; logger?: Logger; clock?: Re
   return createFilesystemContent({
     url: pathToFileURL(join(directory, 'store')).href,
     rows,
-    manifests: { count: async () => ({ count: 0, bytes: 0 }), remove: async () => ({ removed: [], more: false }) },
+    manifests: {
+      unlinked: async () => ({ items: [], next: undefined }),
+      linkedOnlyBy: async () => [],
+      remove: async () => [],
+    },
     clock: movableClock(),
     logger: silentLogger,
     monotonic,

@@ -1,4 +1,4 @@
-import type { Digest, Repository } from '@breakwater/registry-core';
+import type { CollectionRun, ContentLink, Digest, Repository } from '@breakwater/registry-core';
 
 /** One file of the blob store. A digest that is stored anew gets a new generation, so no two files share a name. */
 export interface BlobGeneration {
@@ -24,14 +24,24 @@ export interface BlobLinks {
   publish(repository: Repository, blob: BlobGeneration, replaces: string | undefined): Promise<boolean>;
 }
 
+/** A page of content without a link, the longest without one first. */
+export interface UnlinkedPage<Item> {
+  readonly items: readonly Item[];
+  /** Where to go on; `undefined` at the end. Opaque. */
+  readonly next: string | undefined;
+}
+
 /** What the blob store asks and tells its database while it gets rid of files. */
 export interface BlobRemoval {
-  /** Counts what `claim` would claim in the end. */
-  count(before: number): Promise<{ readonly count: number; readonly bytes: number }>;
+  /** What `claim` would claim, page by page. */
+  unlinked(before: number, cursor: string | undefined, limit: number): Promise<UnlinkedPage<BlobGeneration>>;
+  /** Live blobs that nothing would link to without these links. */
+  linkedOnlyBy(links: readonly ContentLink[]): Promise<readonly BlobGeneration[]>;
   /** g1: marks at most `limit` blobs that have been without a link since before a time (ms), so that none can come. */
   claim(
     before: number,
     limit: number,
+    run: CollectionRun,
   ): Promise<{ readonly claimed: readonly BlobGeneration[]; readonly more: boolean }>;
   /** Blobs that are marked, in order of digest and generation, after one of them. */
   marked(after: BlobGeneration | undefined, limit: number): Promise<readonly BlobGeneration[]>;
@@ -49,15 +59,19 @@ export interface BlobStoreIdentity {
   isEmpty(): Promise<boolean>;
 }
 
+/** The bytes of one manifest. */
+export interface ManifestSize {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+}
+
 /** Manifests that no repository links to. */
 export interface UnlinkedManifests {
-  count(before: number): Promise<{ readonly count: number; readonly bytes: number }>;
-  /** Removes at most `limit` that have been without a link since before a time (ms). */
-  remove(
-    before: number,
-    limit: number,
-  ): Promise<{
-    readonly removed: readonly { readonly digest: Digest; readonly size: number }[];
-    readonly more: boolean;
-  }>;
+  /** Those without a link since before a time (ms since the epoch), page by page. */
+  unlinked(before: number, cursor: string | undefined, limit: number): Promise<UnlinkedPage<ManifestSize>>;
+  /** Manifests that nothing would link to without these links. */
+  linkedOnlyBy(links: readonly ContentLink[]): Promise<readonly ManifestSize[]>;
+  /** Removes those that nothing links to, and says which they were. */
+  remove(digests: readonly Digest[], run: CollectionRun): Promise<readonly ManifestSize[]>;
 }
