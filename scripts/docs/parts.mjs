@@ -83,6 +83,10 @@ const ORGANIZATION_FIELDS = {
     'whole bytes, 1 to 1099511627776',
     'most bytes that are fetched in the background for one image',
   ],
+  quota_bytes: [
+    'whole bytes, `null`',
+    'most bytes that are kept for the organization, the least recently pulled images going first; `null` = no quota',
+  ],
 };
 
 async function organizationSettings() {

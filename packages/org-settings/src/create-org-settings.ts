@@ -144,6 +144,7 @@ function createBody(settings: NewSettings): Readonly<Record<string, unknown>> {
     anonymous_pull: settings.anonymousPull,
     prefetch: settings.prefetch,
     prefetch_max_bytes: settings.prefetchMaxBytes,
+    quota_bytes: settings.quotaBytes,
   };
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 }

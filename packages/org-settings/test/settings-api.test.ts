@@ -31,6 +31,7 @@ const DEFAULTS = {
   anonymous_pull: false,
   prefetch: 'image',
   prefetch_max_bytes: 10_737_418_240,
+  quota_bytes: null,
   has_credentials: false,
   upstream_ca_fingerprints: [],
 };

@@ -28,6 +28,8 @@ describe('the field that a name was meant for', () => {
     ['prefetchMaxBytes', 'prefetch_max_bytes'],
     ['prefetch_max', 'prefetch_max_bytes'],
     ['pre_fetch', 'prefetch'],
+    ['quotaBytes', 'quota_bytes'],
+    ['quota', 'quota_bytes'],
     ['upstreamRegistryPassword', 'upstream_registry_password'],
   ])('%s is %s', (name, field) => {
     expect(meantField(name)).toBe(field);

@@ -13,6 +13,7 @@ export const FIELD_NAMES = [
   'anonymous_pull',
   'prefetch',
   'prefetch_max_bytes',
+  'quota_bytes',
 ] as const;
 
 export type FieldName = (typeof FIELD_NAMES)[number];

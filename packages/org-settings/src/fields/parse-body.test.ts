@@ -43,6 +43,7 @@ describe('the body of a POST', () => {
           anonymousPull: false,
           prefetch: 'image',
           prefetchMaxBytes: 10_737_418_240,
+          quotaBytes: null,
         },
       },
     });
@@ -84,6 +85,12 @@ describe('the body of a POST', () => {
     ['prefetch_max_bytes', 1_099_511_627_777, /it is 1099511627777/],
     ['prefetch_max_bytes', null, /it is null/],
     ['prefetch_max_bytes', '1024', /a JSON number: 1024 without quotes; it is the text "1024"/],
+    ['quota_bytes', 0, /^quota_bytes must be .* or null for no quota; it is 0/],
+    ['quota_bytes', -1, /it is -1/],
+    ['quota_bytes', 1.5, /it is 1\.5/],
+    ['quota_bytes', true, /it is true/],
+    ['quota_bytes', '1024', /a JSON number: 1024 without quotes; it is the text "1024"/],
+    ['quota_bytes', '10GiB', /10737418240 for 10 GiB; it is the text "10GiB"/],
     ['prefetch_max_bytes', '10GiB', /10737418240 for 10 GiB; it is the text "10GiB"/],
   ])('refuses %s %p', (field, value, said) => {
     expect(refusal({ upstream_registry: 'docker.io', [field]: value }, parseCreateBody)).toMatch(said);
@@ -246,6 +253,7 @@ describe('any body', () => {
       anonymous_pull: fc.boolean(),
       prefetch: fc.constantFrom('image', 'all_platforms', 'off'),
       prefetch_max_bytes: fc.integer({ min: 1, max: 2 ** 40 }),
+      quota_bytes: fc.option(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })),
     })
     .filter((body) => body.check_interval_s === null || body.check_interval_s <= body.staleness_period_s);
 

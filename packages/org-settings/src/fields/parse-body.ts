@@ -9,6 +9,7 @@ import type { FieldProblem } from '../errors.js';
 import { readCertificates } from './certificates.js';
 import { meantField } from './near-miss.js';
 import { isPrefetchBytes, isPrefetchMode, prefetchBytesProblem, prefetchModeProblem } from './prefetch.js';
+import { isQuota, quotaProblem } from './quota.js';
 import { isSeconds, kindOf, secondsProblem } from './seconds.js';
 import { checkPeriods, DEFAULT_VALUES, type SettingsValues } from './settings-values.js';
 
@@ -54,6 +55,7 @@ const secondsOrNull = z
   .transform((value) => (value === null ? null : Math.abs(value)));
 const prefetchMode = z.custom<PrefetchMode>(isPrefetchMode, { error: (issue) => prefetchModeProblem(issue.input) });
 const prefetchBytes = z.custom<number>(isPrefetchBytes, { error: (issue) => prefetchBytesProblem(issue.input) });
+const quota = z.custom<number | null>(isQuota, { error: (issue) => quotaProblem(issue.input) });
 const upstream = z
   .string({
     error: (issue) => `must be a text host[:port][/namespace], for example docker.io; it is ${kindOf(issue.input)}`,
@@ -108,6 +110,7 @@ const bodySchema = z.looseObject({
   anonymous_pull: flag.optional(),
   prefetch: prefetchMode.optional(),
   prefetch_max_bytes: prefetchBytes.optional(),
+  quota_bytes: quota.optional(),
 });
 type Body = z.infer<typeof bodySchema>;
 
@@ -179,6 +182,7 @@ function namedValues(fields: Body): Partial<SettingsValues> {
     ...(fields.anonymous_pull === undefined ? {} : { anonymousPull: fields.anonymous_pull }),
     ...(fields.prefetch === undefined ? {} : { prefetch: fields.prefetch }),
     ...(fields.prefetch_max_bytes === undefined ? {} : { prefetchMaxBytes: fields.prefetch_max_bytes }),
+    ...(fields.quota_bytes === undefined ? {} : { quotaBytes: fields.quota_bytes }),
   };
 }
 

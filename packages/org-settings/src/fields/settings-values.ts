@@ -15,6 +15,7 @@ export const DEFAULT_VALUES: Omit<SettingsValues, 'upstream'> = Object.freeze({
   anonymousPull: false,
   prefetch: 'image',
   prefetchMaxBytes: 10 * 1024 ** 3,
+  quotaBytes: null,
 });
 
 /** A proxy cache configuration to create: `upstream` is `host[:port][/namespace]`, the rest has defaults. */

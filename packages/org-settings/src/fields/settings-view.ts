@@ -14,6 +14,7 @@ export interface SettingsView {
   readonly anonymous_pull: boolean;
   readonly prefetch: PrefetchMode;
   readonly prefetch_max_bytes: number;
+  readonly quota_bytes: number | null;
   readonly has_credentials: boolean;
   /** SHA-256 of each certificate of `upstream_ca_pem`. */
   readonly upstream_ca_fingerprints: readonly string[];
@@ -35,6 +36,7 @@ export function settingsView(values: SettingsValues, hasCredentials: boolean): S
     anonymous_pull: values.anonymousPull,
     prefetch: values.prefetch,
     prefetch_max_bytes: values.prefetchMaxBytes,
+    quota_bytes: values.quotaBytes ?? null,
     has_credentials: hasCredentials,
     upstream_ca_fingerprints: certificateFingerprints(values.upstreamCaPem ?? ''),
   };

@@ -67,6 +67,10 @@ const MIGRATIONS: readonly Migration[] = [
             check (prefetch_max_bytes between 1 and 1099511627776);
       `),
   },
+  {
+    name: '0004_quota',
+    up: (knex) => knex.raw('alter table proxy_cache_config add column quota_bytes bigint check (quota_bytes > 0)'),
+  },
 ];
 
 /** The migrations of this package, with a table of their own: `knex.migrate.latest(orgSettingsMigrations())`. */

@@ -17,6 +17,7 @@ export interface SettingsRow {
   readonly anonymous_pull: boolean;
   readonly prefetch: PrefetchMode;
   readonly prefetch_max_bytes: string | number;
+  readonly quota_bytes: string | number | null;
   readonly version: string | number;
 }
 
@@ -24,7 +25,7 @@ export interface SettingsRow {
 export const SETTINGS_COLUMNS = `
   c.organization, c.upstream_registry, c.insecure, c.upstream_ca_pem, c.credentials, c.credential_version,
   c.staleness_period_s, c.check_interval_s, c.expiration_s, c.serve_when_removed, c.serve_when_denied, c.anonymous_pull, c.prefetch,
-  c.prefetch_max_bytes, c.version`;
+  c.prefetch_max_bytes, c.quota_bytes, c.version`;
 
 /** The settings of a row. */
 export function storedSettings(row: SettingsRow): StoredSettings {
@@ -42,6 +43,7 @@ export function storedSettings(row: SettingsRow): StoredSettings {
       anonymousPull: row.anonymous_pull,
       prefetch: row.prefetch,
       prefetchMaxBytes: Number(row.prefetch_max_bytes),
+      quotaBytes: row.quota_bytes === null ? null : Number(row.quota_bytes),
     },
     sealed: row.credentials ?? undefined,
     credentialVersion: Number(row.credential_version),

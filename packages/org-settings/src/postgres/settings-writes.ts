@@ -53,11 +53,11 @@ export function createSettingsWrites(knex: Knex, clock: Clock): SettingsWrites {
         `insert into proxy_cache_config as c
            (organization, upstream_registry, insecure, upstream_ca_pem, credentials, credential_version, staleness_period_s,
             check_interval_s, expiration_s, serve_when_removed, serve_when_denied, anonymous_pull,
-            prefetch, prefetch_max_bytes, version, created_at, updated_at)
+            prefetch, prefetch_max_bytes, quota_bytes, version, created_at, updated_at)
          values
            (:organization, :upstream, :insecure, :upstreamCaPem, :sealed, :change, :stalenessPeriodS,
             :checkIntervalS, :expirationS, :serveWhenRemoved, :serveWhenDenied, :anonymousPull,
-            :prefetch, :prefetchMaxBytes, :change, :at, :at)
+            :prefetch, :prefetchMaxBytes, :quotaBytes, :change, :at, :at)
          on conflict (organization) do nothing
          returning ${SETTINGS_COLUMNS}`,
         { ...columnValues(settings), change, at },
@@ -72,7 +72,7 @@ export function createSettingsWrites(knex: Knex, clock: Clock): SettingsWrites {
            credential_version = ${settings.renewsCredentials ? ':change' : 'credential_version'},
            staleness_period_s = :stalenessPeriodS, check_interval_s = :checkIntervalS, expiration_s = :expirationS,
            serve_when_removed = :serveWhenRemoved, serve_when_denied = :serveWhenDenied,
-           anonymous_pull = :anonymousPull, prefetch = :prefetch, prefetch_max_bytes = :prefetchMaxBytes,
+           anonymous_pull = :anonymousPull, prefetch = :prefetch, prefetch_max_bytes = :prefetchMaxBytes, quota_bytes = :quotaBytes,
            version = :change, updated_at = :at
          where organization = :organization and version = :version
          returning ${SETTINGS_COLUMNS}`,
@@ -106,6 +106,7 @@ function columnValues({ organization, values, sealed }: SettingsWrite) {
     organization,
     ...values,
     upstreamCaPem: values.upstreamCaPem ?? null,
+    quotaBytes: values.quotaBytes ?? null,
     sealed: sealed === undefined ? null : Buffer.from(sealed),
   };
 }

@@ -35,6 +35,8 @@ export interface ProxyCacheSettings {
   readonly prefetch: PrefetchMode;
   /** Most bytes that are fetched in the background for one image. */
   readonly prefetchMaxBytes: number;
+  /** Most bytes of manifests and blobs that are kept for the organization. `null` or absent = as many as there are. */
+  readonly quotaBytes?: number | null;
 }
 
 /** Where the settings of proxy organizations come from. */
