@@ -1,4 +1,5 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
+import { EventEmitter } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -24,6 +25,7 @@ import { openDatabase } from './postgres/database.js';
 import { PostgresBlobRows } from './postgres/postgres-blob-rows.js';
 import { PostgresContentSweep } from './postgres/postgres-content-sweep.js';
 import { PostgresContentUse } from './postgres/postgres-content-use.js';
+import { PostgresManifestDamages } from './postgres/postgres-manifest-damages.js';
 import { PostgresManifestStore } from './postgres/postgres-manifest-store.js';
 import { PostgresOrganizations } from './postgres/postgres-organizations.js';
 import { PostgresTagStore } from './postgres/postgres-tag-store.js';
@@ -31,6 +33,7 @@ import { PostgresUnlinkedManifests } from './postgres/postgres-unlinked-manifest
 import { PostgresUsers } from './postgres/postgres-users.js';
 import { openSharedState, type SharedState } from './shared-state.js';
 import { createFilesystemContent } from './storage/filesystem-content.js';
+import type { StorageEvents } from './storage/storage-events.js';
 
 /** What a registry is started with. Everything but the first two is for tests and for hosts with ideas of their own. */
 export interface RegistryOptions {
@@ -165,7 +168,9 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
   const shared = openSharedState({ redisUrl: config.redisUrl, secretKey, clock, logger });
   const users = new PostgresUsers({ database });
   const organizations = new PostgresOrganizations({ database, clock });
-  const manifests = new PostgresManifestStore({ database, clock });
+  const storageEvents = new EventEmitter<StorageEvents>();
+  const manifestDamages = new PostgresManifestDamages({ database, clock, events: storageEvents, logger });
+  const manifests = new PostgresManifestStore({ database, clock, damages: manifestDamages });
   const tags = new PostgresTagStore({ database });
   const content = createFilesystemContent({
     url: config.storageUrl,
@@ -173,6 +178,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     manifests: new PostgresUnlinkedManifests({ database }),
     clock,
     logger,
+    events: storageEvents,
   });
 
   // org-settings asks proxy-cache about upstreams, proxy-cache asks org-settings about organizations: each gets the other
@@ -236,7 +242,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     tags,
     organizations,
     logger,
-    metrics: createMetrics(proxyCache, gc),
+    metrics: createMetrics(proxyCache, gc, storageEvents),
     hooks: [gc.middleware(), proxyCache.middleware()],
     routers: [orgSettings.router(), proxyCache.router(organizations), gc.router()],
     isReady: () => stage === 'serving',

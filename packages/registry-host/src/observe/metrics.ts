@@ -1,6 +1,8 @@
+import type { EventEmitter } from 'node:events';
 import type { Gc } from '@breakwater/gc';
 import type { ProxyCache } from '@breakwater/proxy-cache';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { StorageEvents } from '../storage/storage-events.js';
 
 const MINUTE_S = 60;
 const HOUR_S = 60 * MINUTE_S;
@@ -21,7 +23,11 @@ const AGES_S = [
 ];
 
 /** Turns the packages' events into Prometheus metrics. The registry is this instance's own. */
-export function createMetrics(proxyCache: ProxyCache, gc: Gc): Registry {
+export function createMetrics(
+  proxyCache: ProxyCache,
+  gc: Gc,
+  storage: Pick<EventEmitter<StorageEvents>, 'on'>,
+): Registry {
   const registry = new Registry();
   const counter = (name: string, help: string, labelNames: readonly string[]) =>
     new Counter({ name: `breakwater_${name}`, help, labelNames: [...labelNames], registers: [registry] });
@@ -81,5 +87,18 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc): Registry {
   gc.events.on('finished', ({ dryRun, freed: { bytes } }) => {
     if (!dryRun) freed.inc(bytes);
   });
+  addStorageMetrics(storage, counter);
   return registry;
+}
+
+function addStorageMetrics(
+  storage: Pick<EventEmitter<StorageEvents>, 'on'>,
+  counter: (name: string, help: string, labelNames: readonly string[]) => Counter,
+): void {
+  const damaged = counter('storage_damaged_total', 'Stored objects that were found damaged.', ['kind', 'damage']);
+  const repaired = counter('storage_repaired_total', 'Damaged objects that are whole again.', ['kind']);
+  const failures = counter('storage_failures_total', 'What the blob store could not do.', ['doing', 'code']);
+  storage.on('damaged', ({ kind, damage }) => damaged.inc({ kind, damage }));
+  storage.on('repaired', ({ kind }) => repaired.inc({ kind }));
+  storage.on('failed', ({ doing, code }) => failures.inc({ doing, code }));
 }

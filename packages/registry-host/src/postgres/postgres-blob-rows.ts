@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, CollectionRun, ContentLink, Digest, Repository } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import type { BlobGeneration, BlobLinks, BlobRemoval, BlobStoreIdentity, UnlinkedPage } from '../storage/ports.js';
+import type {
+  BlobDamages,
+  BlobGeneration,
+  BlobLinks,
+  BlobRemoval,
+  BlobStoreIdentity,
+  Damage,
+  RecordedBlob,
+  UnlinkedPage,
+} from '../storage/ports.js';
 import { callDatabase } from './database-error.js';
 import { linkBeside, linkColumns } from './link-sql.js';
 import { repositoryColumns, selectRows } from './sql.js';
@@ -11,13 +20,16 @@ interface BlobRow {
   readonly digest: Digest;
   readonly generation: string;
   readonly size: string;
+  readonly damage?: Damage | null;
 }
+
+const WITH_DAMAGE = `LEFT JOIN content_damage d ON d.kind = 'blob' AND d.digest = b.digest AND d.generation = b.generation`;
 
 /**
  * The rows behind the blob store: which generation of a digest is live, and who may read it.
  * Every method throws RegistryError UNAVAILABLE (detail.reason "database") without the database.
  */
-export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobStoreIdentity {
+export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobDamages, BlobStoreIdentity {
   readonly #database: Knex;
   readonly #clock: Clock;
 
@@ -26,33 +38,34 @@ export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobStoreIdenti
     this.#clock = options.clock;
   }
 
-  async linked(repository: Repository, digest: Digest): Promise<BlobGeneration | undefined> {
+  async linked(repository: Repository, digest: Digest): Promise<RecordedBlob | undefined> {
     const [row] = await callDatabase(
       () =>
         selectRows<BlobRow>(
           this.#database,
-          `SELECT b.digest, b.generation, b.size
-             FROM content_link l JOIN blob b ON b.digest = l.digest AND b.state = 'live'
+          `SELECT b.digest, b.generation, b.size, d.damage
+             FROM content_link l JOIN blob b ON b.digest = l.digest AND b.state = 'live' ${WITH_DAMAGE}
             WHERE l.organization = :organization AND l.upstream = :upstream AND l.repository = :repository
               AND l.kind = 'blob' AND l.digest = :digest`,
           { ...repositoryColumns(repository), digest },
         ),
       { idempotent: true },
     );
-    return row && toGeneration(row);
+    return row && toRecorded(row);
   }
 
-  async live(digest: Digest): Promise<BlobGeneration | undefined> {
+  async live(digest: Digest): Promise<RecordedBlob | undefined> {
     const [row] = await callDatabase(
       () =>
         selectRows<BlobRow>(
           this.#database,
-          `SELECT digest, generation, size FROM blob WHERE digest = :digest AND state = 'live'`,
+          `SELECT b.digest, b.generation, b.size, d.damage FROM blob b ${WITH_DAMAGE}
+            WHERE b.digest = :digest AND b.state = 'live'`,
           { digest },
         ),
       { idempotent: true },
     );
-    return row && toGeneration(row);
+    return row && toRecorded(row);
   }
 
   async link(repository: Repository, blob: BlobGeneration): Promise<boolean> {
@@ -176,19 +189,19 @@ export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobStoreIdenti
     );
   }
 
-  async marked(after: BlobGeneration | undefined, limit: number): Promise<readonly BlobGeneration[]> {
+  async marked(after: BlobGeneration | undefined, limit: number): Promise<readonly RecordedBlob[]> {
     const rows = await callDatabase(
       () =>
         selectRows<BlobRow>(
           this.#database,
-          `SELECT digest, generation, size FROM blob
-            WHERE state = 'deleting' AND (digest, generation) > (:digest, :generation)
-            ORDER BY digest, generation LIMIT :limit`,
+          `SELECT b.digest, b.generation, b.size, d.damage FROM blob b ${WITH_DAMAGE}
+            WHERE b.state = 'deleting' AND (b.digest, b.generation) > (:digest, :generation)
+            ORDER BY b.digest, b.generation LIMIT :limit`,
           { digest: after?.digest ?? '', generation: after?.generation ?? '', limit },
         ),
       { idempotent: true },
     );
-    return rows.map(toGeneration);
+    return rows.map(toRecorded);
   }
 
   async erase(blob: BlobGeneration): Promise<boolean> {
@@ -197,7 +210,9 @@ export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobStoreIdenti
       () =>
         selectRows(
           this.#database,
-          `DELETE FROM blob WHERE digest = :digest AND generation = :generation AND state = 'deleting'
+          `WITH unmarked AS (
+             DELETE FROM content_damage WHERE kind = 'blob' AND digest = :digest AND generation = :generation)
+           DELETE FROM blob WHERE digest = :digest AND generation = :generation AND state = 'deleting'
            RETURNING digest`,
           { digest, generation },
         ),
@@ -221,6 +236,39 @@ export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobStoreIdenti
       { idempotent: true },
     );
     return rows.map((row) => row.known);
+  }
+
+  async report(blob: BlobGeneration, damage: Damage): Promise<boolean> {
+    const { digest, generation } = blob;
+    const rows = await callDatabase(
+      () =>
+        selectRows<{ is_new: boolean }>(
+          this.#database,
+          `INSERT INTO content_damage (kind, digest, generation, damage, found_at)
+           SELECT 'blob', digest, generation, :damage, :at FROM blob
+            WHERE digest = :digest AND generation = :generation AND state = 'live'
+           ON CONFLICT (kind, digest, generation) DO UPDATE SET damage = excluded.damage
+           RETURNING xmax = 0 AS is_new`,
+          { digest, generation, damage, at: this.#clock.now() },
+        ),
+      { idempotent: true },
+    );
+    return rows[0]?.is_new ?? false;
+  }
+
+  async clear(blob: BlobGeneration): Promise<boolean> {
+    const { digest, generation } = blob;
+    const rows = await callDatabase(
+      () =>
+        selectRows(
+          this.#database,
+          `DELETE FROM content_damage WHERE kind = 'blob' AND digest = :digest AND generation = :generation
+           RETURNING digest`,
+          { digest, generation },
+        ),
+      { idempotent: true },
+    );
+    return rows.length > 0;
   }
 
   async id(): Promise<string> {
@@ -256,6 +304,10 @@ async function insertLink(transaction: Knex.Transaction, repository: Repository,
        DO UPDATE SET used_at = greatest(content_link.used_at + 1, excluded.used_at)`,
     { ...repositoryColumns(repository), digest, at },
   );
+}
+
+function toRecorded(row: BlobRow): RecordedBlob {
+  return { ...toGeneration(row), ...(row.damage === null || row.damage === undefined ? {} : { damage: row.damage }) };
 }
 
 function toGeneration(row: BlobRow): BlobGeneration {

@@ -12,11 +12,15 @@ import {
   type StoredManifest,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
+import type { ManifestDamages } from '../storage/ports.js';
+import { storageError } from '../storage/storage-error.js';
 import { callDatabase } from './database-error.js';
 import { repositoryColumns, selectRows } from './sql.js';
 
 /**
- * Manifests in Postgres, bytes and all.
+ * Manifests in Postgres, bytes and all, hashed whenever they are read (F121). Damaged ones are marked; in a proxied
+ * repository they are then a miss, because the upstream has them, and in a hosted one a failure of the store. The next put
+ * of the same digest makes them whole and keeps the wrong bytes in quarantine.
  *
  * Lock order, here and in the sweep: the content row (manifest or blob), then links. A put waits for links only while
  * it holds one content row; a removal never waits for a link. So they cannot wait for each other.
@@ -24,13 +28,18 @@ import { repositoryColumns, selectRows } from './sql.js';
 export class PostgresManifestStore implements ManifestStore {
   readonly #database: Knex;
   readonly #clock: Clock;
+  readonly #damages: ManifestDamages | undefined;
 
-  constructor(options: { readonly database: Knex; readonly clock: Clock }) {
+  constructor(options: { readonly database: Knex; readonly clock: Clock; readonly damages?: ManifestDamages }) {
     this.#database = options.database;
     this.#clock = options.clock;
+    this.#damages = options.damages;
   }
 
-  /** @throws RegistryError UNAVAILABLE (detail.reason "database") */
+  /**
+   * @throws RegistryError UNAVAILABLE (detail.reason "database")
+   * @throws RegistryError UNAVAILABLE (detail.problem "CONTENT_DAMAGED") in a hosted repository
+   */
   async get(repository: Repository, digest: Digest): Promise<StoredManifest | undefined> {
     const [row] = await callDatabase(
       () =>
@@ -44,7 +53,13 @@ export class PostgresManifestStore implements ManifestStore {
         ),
       { idempotent: true },
     );
-    return row === undefined ? undefined : { digest, mediaType: row.media_type, bytes: row.bytes };
+    if (row === undefined) return undefined;
+    if (digestOf(row.bytes, digestAlgorithm(digest)) === digest) {
+      return { digest, mediaType: row.media_type, bytes: row.bytes };
+    }
+    await this.#damages?.found(digest, 'read');
+    if (repository.upstream !== undefined) return undefined;
+    throw storageError('CONTENT_DAMAGED', 'the stored manifest is damaged and has to be pushed again');
   }
 
   /**
@@ -66,17 +81,36 @@ export class PostgresManifestStore implements ManifestStore {
       digests: references.map((each) => each.descriptor.digest),
       at: this.#clock.now(),
     };
-    await callDatabase(() => this.#database.transaction((transaction) => store(transaction, bindings)), {
-      idempotent: true,
-    });
+    const repaired = await callDatabase(
+      () => this.#database.transaction((transaction) => store(transaction, bindings)),
+      { idempotent: true },
+    );
+    if (repaired) this.#damages?.repaired(manifest.digest);
   }
 }
 
-async function store(transaction: Knex.Transaction, bindings: Readonly<Record<string, Knex.RawBinding>>) {
-  await selectRows(
+/** Resolves to true when what was there had been found damaged. */
+async function store(
+  transaction: Knex.Transaction,
+  bindings: Readonly<Record<string, Knex.RawBinding>>,
+): Promise<boolean> {
+  const [stored] = await selectRows<{ repaired: boolean }>(
     transaction,
-    `INSERT INTO manifest (digest, bytes, size) VALUES (:digest, :bytes, :size)
-     ON CONFLICT (digest) DO UPDATE SET unlinked_since = NULL`,
+    `WITH given AS (SELECT CAST(:digest AS text) AS digest, CAST(:bytes AS bytea) AS bytes),
+       kept AS (
+         INSERT INTO manifest_quarantine (digest, quarantined_at, bytes)
+         SELECT m.digest, :at, m.bytes FROM manifest m JOIN given ON given.digest = m.digest AND given.bytes <> m.bytes
+         ON CONFLICT DO NOTHING),
+       unmarked AS (
+         DELETE FROM content_damage d USING given WHERE d.kind = 'manifest' AND d.digest = given.digest
+         RETURNING d.digest)
+     INSERT INTO manifest (digest, bytes, size) SELECT digest, bytes, :size FROM given
+     ON CONFLICT (digest) DO UPDATE SET
+       unlinked_since = NULL,
+       -- Bytes that are the same are not written again.
+       bytes = CASE WHEN manifest.bytes = excluded.bytes THEN manifest.bytes ELSE excluded.bytes END,
+       size = excluded.size
+     RETURNING EXISTS (SELECT FROM unmarked) AS repaired`,
     bindings,
   );
   await selectRows(
@@ -107,4 +141,5 @@ async function store(transaction: Knex.Transaction, bindings: Readonly<Record<st
         FOR KEY SHARE OF l`,
     bindings,
   );
+  return stored?.repaired ?? false;
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { type Digest, digestAlgorithm, digestHex, type OpenBlob, parseDigest } from '@breakwater/registry-core';
-import { type FileSystem, flush, nodeFileSystem } from './file-system.js';
+import { type FileReads, type FileSystem, flush, nodeFileReads, nodeFileSystem } from './file-system.js';
 import { openFile } from './open-file.js';
-import type { BlobGeneration } from './ports.js';
+import type { BlobGeneration, Damage } from './ports.js';
 import { callStorage, errorCode } from './storage-error.js';
 
 type BlobKey = Pick<BlobGeneration, 'digest' | 'generation'>;
@@ -13,28 +13,51 @@ export interface FoundFile extends BlobKey {
   readonly since: number;
 }
 
+/** A file that was damaged and is kept for whoever wants to know why. */
+export interface QuarantinedFile extends BlobKey {
+  /** Bytes. */
+  readonly size: number;
+  /** When it was put there, ms since the epoch. */
+  readonly since: number;
+}
+
 const GENERATION = /^[a-f0-9]{32}$/;
+const QUARANTINED = /^(sha256|sha512)-([a-f0-9]+)\.([a-f0-9]{32})$/;
 const ALGORITHMS = ['sha256', 'sha512'] as const;
 /** How often a file is moved again because its directory was removed, empty, in between. */
 const MOVE_ATTEMPTS = 5;
 
 /**
  * The files of the blob store: `<root>/blobs/<algorithm>/<2 hex>/<hex>/<generation>`, the path made of the decoded hex
- * only. Knows no database. Every method throws RegistryError UNAVAILABLE
- * (detail.reason "storage").
+ * only; damaged ones in `<root>/quarantine/<algorithm>-<hex>.<generation>`. Knows no database. Every method throws
+ * RegistryError UNAVAILABLE (detail.reason "storage", or "overload" when there is no descriptor).
  */
 export class BlobFiles {
   readonly #root: string;
   readonly #fs: FileSystem;
+  readonly #reads: FileReads;
+  readonly #longestCallMs: number | undefined;
 
-  constructor(options: { readonly root: string; readonly fileSystem?: FileSystem }) {
+  constructor(options: {
+    readonly root: string;
+    readonly fileSystem?: FileSystem;
+    readonly fileReads?: FileReads;
+    /** How long one read is waited for, ms. */
+    readonly longestCallMs?: number;
+  }) {
     this.#root = options.root;
     this.#fs = options.fileSystem ?? nodeFileSystem;
+    this.#reads = options.fileReads ?? nodeFileReads;
+    this.#longestCallMs = options.longestCallMs;
   }
 
-  /** The file, if it is there and of the size that it must have. */
-  open(blob: BlobGeneration): Promise<OpenBlob | undefined> {
-    return openFile(this.#path(blob), blob.size);
+  /** The file, if it is there and of the size that it must have; else what is wrong with it. */
+  open(blob: BlobGeneration, onUnreadable?: () => void): Promise<OpenBlob | Damage> {
+    return openFile(this.#path(blob), blob.size, {
+      reads: this.#reads,
+      ...(this.#longestCallMs === undefined ? {} : { longestCallMs: this.#longestCallMs }),
+      ...(onUnreadable === undefined ? {} : { onUnreadable }),
+    });
   }
 
   /** Size of a regular file in bytes; `undefined` when there is none at the path. */
@@ -50,9 +73,11 @@ export class BlobFiles {
     });
   }
 
-  /** True when the blob's file is there, with its size. */
-  async has(blob: BlobGeneration): Promise<boolean> {
-    return (await this.size(this.#path(blob))) === blob.size;
+  /** What can be seen to be wrong with a blob's file without reading it; `undefined` for nothing. */
+  async inspect(blob: BlobGeneration): Promise<Damage | undefined> {
+    const size = await this.size(this.#path(blob));
+    if (size === undefined) return 'missing';
+    return size === blob.size ? undefined : 'size';
   }
 
   /** w4, w5: moves a flushed file to its place and flushes the directories above it. */
@@ -70,7 +95,10 @@ export class BlobFiles {
   /** Moves a file that was taken back to where it came from, as far as that works. */
   async giveBack(blob: BlobKey, file: string): Promise<void> {
     try {
-      await this.#fs.rename(this.#path(blob), file);
+      await this.#fs.rename(this.#path(blob), file).catch((error: unknown) => {
+        if (errorCode(error) !== 'ENOENT') throw error;
+      });
+      await this.#removeIfEmpty(this.#directory(blob.digest));
     } catch {
       // On another device, or the store is gone: the file stays, without a row, and is swept as debris.
     }
@@ -83,6 +111,37 @@ export class BlobFiles {
       await unlessMissing(flush(this.#fs, this.#directory(blob.digest)));
       await this.#removeIfEmpty(this.#directory(blob.digest));
     });
+  }
+
+  /** g2, g3 for a damaged file: moves it out of the way, if it is there, and flushes both directories. */
+  async quarantine(blob: BlobKey): Promise<void> {
+    await callStorage('putting a damaged blob into quarantine', async () => {
+      const directory = join(this.#root, 'quarantine');
+      await this.#fs.mkdir(directory, { recursive: true });
+      await unlessMissing(this.#fs.rename(this.#path(blob), join(directory, quarantineName(blob))));
+      await flush(this.#fs, directory);
+      await unlessMissing(flush(this.#fs, this.#directory(blob.digest)));
+      await this.#removeIfEmpty(this.#directory(blob.digest));
+    });
+  }
+
+  /** What is in quarantine, oldest first. */
+  async listQuarantine(): Promise<readonly QuarantinedFile[]> {
+    const directory = join(this.#root, 'quarantine');
+    return callStorage('listing the quarantine', async () => {
+      const found: QuarantinedFile[] = [];
+      for (const name of await this.#list(directory)) {
+        const key = parseQuarantineName(name);
+        const stat = key && (await this.#regular(join(directory, name)));
+        if (key !== undefined && stat !== undefined) found.push({ ...key, size: stat.size, since: stat.ctimeMs });
+      }
+      return found.sort((one, other) => one.since - other.since);
+    });
+  }
+
+  /** Removes a file from quarantine for good. */
+  async dropQuarantined(blob: BlobKey): Promise<void> {
+    await this.discard(join(this.#root, 'quarantine', quarantineName(blob)));
   }
 
   /** Removes a file that is not in its place in the store. */
@@ -100,6 +159,7 @@ export class BlobFiles {
     for (const algorithm of ALGORITHMS) {
       const top = join(this.#root, 'blobs', algorithm);
       for (const prefix of await callStorage('listing the store', () => this.#list(top))) {
+        if (!/^[a-f0-9]{2}$/.test(prefix)) continue;
         const names = await callStorage('listing the store', () => this.#list(join(top, prefix)));
         for (let at = 0; at < names.length; at += 200) {
           const digests = names.slice(at, at + 200).flatMap((hex) => parseDigest(`${algorithm}:${hex}`) ?? []);
@@ -137,10 +197,16 @@ export class BlobFiles {
 
   /** The change time: a rename sets it, while the modification time is that of a download which may be older. */
   async #since(path: string): Promise<number | undefined> {
+    return (await this.#regular(path))?.ctimeMs;
+  }
+
+  /** What is there, if it is a file: links, pipes and directories are nobody's blob (F127). */
+  async #regular(path: string): Promise<{ readonly size: number; readonly ctimeMs: number } | undefined> {
     try {
-      return (await this.#fs.lstat(path)).ctimeMs;
+      const stat = await this.#fs.lstat(path);
+      return stat.isFile() ? stat : undefined;
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return undefined;
+      if (['ENOENT', 'ENOTDIR'].includes(errorCode(error))) return undefined;
       throw error;
     }
   }
@@ -185,9 +251,11 @@ export class BlobFiles {
     }
   }
 
+  /** Names in a directory of the store. A link to a directory is nothing of ours: what lies behind it is not touched. */
   async #list(directory: string): Promise<readonly string[]> {
     try {
-      return await this.#fs.readdir(directory);
+      const entry = await this.#fs.lstat(directory);
+      return entry.isDirectory() ? await this.#fs.readdir(directory) : [];
     } catch (error) {
       if (['ENOENT', 'ENOTDIR'].includes(errorCode(error))) return [];
       throw error;
@@ -206,6 +274,16 @@ export class BlobFiles {
   #path(blob: BlobKey): string {
     return join(this.#directory(blob.digest), blob.generation);
   }
+}
+
+function quarantineName({ digest, generation }: BlobKey): string {
+  return `${digestAlgorithm(digest)}-${digestHex(digest)}.${generation}`;
+}
+
+function parseQuarantineName(name: string): BlobKey | undefined {
+  const [, algorithm, hex, generation] = QUARANTINED.exec(name) ?? [];
+  const digest = parseDigest(`${algorithm}:${hex}`);
+  return digest === undefined || generation === undefined ? undefined : { digest, generation };
 }
 
 async function unlessMissing(work: Promise<void>): Promise<void> {

@@ -7,7 +7,7 @@ import type {
   Logger,
 } from '@breakwater/registry-core';
 import type { BlobFiles } from './blob-files.js';
-import type { BlobGeneration, BlobRemoval, ManifestSize, UnlinkedManifests } from './ports.js';
+import type { BlobGeneration, BlobRemoval, ManifestSize, RecordedBlob, UnlinkedManifests } from './ports.js';
 import type { StoreMark } from './store-mark.js';
 
 /** Manifests and blobs that are freed in one call. */
@@ -108,13 +108,13 @@ export class FilesystemContentDisposal implements ContentDisposal {
   ): Promise<readonly DisposableContent[]> {
     const freed: DisposableContent[] = [];
     const failures: unknown[] = [];
-    let after: BlobGeneration | undefined;
+    let after: RecordedBlob | undefined;
     do {
       const marked = await this.#blobs.marked(after, BATCH);
       if (marked.length > 0) await intend(marked.map(blobContent));
       for (const blob of marked) {
         try {
-          await this.#files.remove(blob);
+          await (blob.damage === undefined ? this.#files.remove(blob) : this.#files.quarantine(blob));
         } catch (error) {
           failures.push(error);
           continue;
@@ -122,7 +122,10 @@ export class FilesystemContentDisposal implements ContentDisposal {
         // Two disposers may both come here; the one whose statement deletes the row counts it.
         if (!(await this.#blobs.erase(blob))) continue;
         freed.push(blobContent(blob));
-        this.#logger.info({ run: run.id, kind: 'blob', ...blob }, 'freed');
+        this.#logger.info(
+          { run: run.id, kind: 'blob', ...blob },
+          blob.damage === undefined ? 'freed' : 'a damaged blob was put into quarantine',
+        );
       }
       after = marked.at(-1);
     } while (after !== undefined);

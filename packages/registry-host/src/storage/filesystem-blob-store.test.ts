@@ -8,15 +8,23 @@ import { movableClock, readBlob, repositoryOf, writeBlobFile } from '@breakwater
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { FileSystem } from './file-system.js';
 import { createFilesystemContent, type FilesystemContent } from './filesystem-content.js';
-import type { BlobGeneration, BlobLinks, BlobRemoval, BlobStoreIdentity } from './ports.js';
+import type {
+  BlobDamages,
+  BlobGeneration,
+  BlobLinks,
+  BlobRemoval,
+  BlobStoreIdentity,
+  Damage,
+  RecordedBlob,
+} from './ports.js';
 
 const repository = repositoryOf('org/app', 'registry.example');
 const bytes = Buffer.from('the bytes of a blob');
 const digest = digestOf(bytes);
 
 /** Rows in memory for one repository, which count what they are asked and can be made to fail. */
-class FewRows implements BlobLinks, BlobRemoval, BlobStoreIdentity {
-  readonly blobs = new Map<Digest, BlobGeneration>();
+class FewRows implements BlobLinks, BlobRemoval, BlobDamages, BlobStoreIdentity {
+  readonly blobs = new Map<Digest, RecordedBlob>();
   lookUps = 0;
   failure: RegistryError | undefined;
   async linked(_: unknown, of: Digest) {
@@ -52,6 +60,16 @@ class FewRows implements BlobLinks, BlobRemoval, BlobStoreIdentity {
   }
   async known(asked: readonly unknown[]) {
     return asked.map(() => false);
+  }
+  async report(blob: BlobGeneration, damage: Damage) {
+    if (this.failure !== undefined) throw this.failure;
+    const known = this.blobs.get(blob.digest);
+    if (known?.generation !== blob.generation) return false;
+    this.blobs.set(blob.digest, { ...known, damage });
+    return !('damage' in known);
+  }
+  async clear() {
+    return false;
   }
   async id() {
     return 'the id of this store';

@@ -1,23 +1,31 @@
+import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BlobStore, Clock, ContentDisposal, Logger } from '@breakwater/registry-core';
 import { BlobFiles } from './blob-files.js';
 import { FilesystemContentDisposal } from './content-disposal.js';
-import type { FileSystem } from './file-system.js';
+import type { FileReads, FileSystem } from './file-system.js';
 import { FilesystemBlobStore } from './filesystem-blob-store.js';
-import type { BlobLinks, BlobRemoval, BlobStoreIdentity, UnlinkedManifests } from './ports.js';
+import type { BlobDamages, BlobLinks, BlobRemoval, BlobStoreIdentity, UnlinkedManifests } from './ports.js';
 import { type ReconcileReport, reconcile } from './reconcile.js';
+import type { StorageEvents } from './storage-events.js';
 import { StoreMark } from './store-mark.js';
 
 export interface FilesystemContentOptions {
   /** Where the blobs are, a `file:` URL. The directory is made when it is first needed. */
   readonly url: string;
-  readonly rows: BlobLinks & BlobRemoval & BlobStoreIdentity;
+  readonly rows: BlobLinks & BlobRemoval & BlobDamages & BlobStoreIdentity;
   readonly manifests: UnlinkedManifests;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where damage and failures are told. Default one of its own. */
+  readonly events?: EventEmitter<StorageEvents>;
   /** Default the machine's own. */
   readonly fileSystem?: FileSystem;
+  /** Default the machine's own. */
+  readonly fileReads?: FileReads;
+  /** How long one read of the disk is waited for, ms. Default 15 seconds. */
+  readonly longestCallMs?: number;
   /** A clock that never goes back. Default the process's own. */
   readonly monotonic?: Clock;
 }
@@ -26,6 +34,7 @@ export interface FilesystemContentOptions {
 export interface FilesystemContent {
   readonly blobs: BlobStore;
   readonly disposal: ContentDisposal;
+  readonly events: EventEmitter<StorageEvents>;
   /**
    * Finishes begun removals and removes debris; for the background of a start, and hourly.
    *
@@ -39,18 +48,26 @@ export function createFilesystemContent(options: FilesystemContentOptions): File
   const { rows, manifests, clock, logger, monotonic } = options;
   const root = resolve(fileURLToPath(options.url));
   const fileSystem = options.fileSystem === undefined ? {} : { fileSystem: options.fileSystem };
-  const files = new BlobFiles({ root, ...fileSystem });
+  const files = new BlobFiles({
+    root,
+    ...fileSystem,
+    ...(options.fileReads === undefined ? {} : { fileReads: options.fileReads }),
+    ...(options.longestCallMs === undefined ? {} : { longestCallMs: options.longestCallMs }),
+  });
+  const events = options.events ?? new EventEmitter<StorageEvents>();
   const mark = new StoreMark({ root, files, identity: rows, ...fileSystem });
   const disposal = new FilesystemContentDisposal({ files, mark, manifests, blobs: rows, logger });
   return {
     blobs: new FilesystemBlobStore({
       files,
       mark,
-      links: rows,
+      rows,
+      events,
       logger,
       ...(monotonic === undefined ? {} : { monotonic }),
     }),
     disposal,
+    events,
     reconcile: () => reconcile({ files, mark, blobs: rows, disposal, clock, logger }),
   };
 }

@@ -1,75 +1,106 @@
-import { close, constants, fstat, open, read } from 'node:fs';
-import { promisify } from 'node:util';
+import { constants } from 'node:fs';
 import type { OpenBlob } from '@breakwater/registry-core';
-import { callStorage, errorCode, storageError } from './storage-error.js';
+import type { FileReads } from './file-system.js';
+import type { Damage } from './ports.js';
+import { asStorageError, callStorage, errorCode, isUnreadable, storageError } from './storage-error.js';
 
-const openDescriptor = promisify(open);
-const statDescriptor = promisify(fstat);
-const closeDescriptor = promisify(close);
+/** How long one call of the file system is waited for, ms (F125). A disk that sleeps wakes up within this. */
+const LONGEST_CALL_MS = 15_000;
+
+export interface OpenFileOptions {
+  readonly reads: FileReads;
+  /** Default 15 seconds. Milliseconds. */
+  readonly longestCallMs?: number;
+  /** Told once when the file turns out to be unreadable. */
+  readonly onUnreadable?: () => void;
+}
 
 /**
- * Opens a stored file, which must be a regular one of that size; `undefined` when it is not, or is not there.
+ * Opens a stored file, which must be a regular one of that size; resolves to what is wrong with it when it is not.
  *
- * @throws RegistryError UNAVAILABLE (detail.reason "storage")
+ * @throws RegistryError UNAVAILABLE (detail.reason "storage", or "overload" when there is no descriptor)
  */
-export async function openFile(path: string, size: number): Promise<OpenBlob | undefined> {
-  const descriptor = await callStorage('opening a blob', () => openIfThere(path));
-  if (descriptor === undefined) return undefined;
+export async function openFile(path: string, size: number, options: OpenFileOptions): Promise<OpenBlob | Damage> {
+  const { reads, longestCallMs = LONGEST_CALL_MS } = options;
+  // NONBLOCK: a pipe that somebody left in a blob's place must not hold a thread of the pool for ever.
+  const opening = reads.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  let descriptor: number;
   try {
-    const stat = await callStorage('opening a blob', () => statDescriptor(descriptor));
-    if (stat.isFile() && stat.size === size) return new OpenFile(descriptor, size);
+    descriptor = await inTime(opening, longestCallMs);
   } catch (error) {
-    await closeDescriptor(descriptor);
+    // Too late is closed again.
+    opening.then(
+      (late) => reads.close(late).catch(() => undefined),
+      () => undefined,
+    );
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errorCode(error))) return 'missing';
+    if (isUnreadable(error)) return 'unreadable';
+    throw asStorageError('opening a blob', error);
+  }
+  try {
+    const stat = await callStorage('opening a blob', () => inTime(reads.stat(descriptor), longestCallMs));
+    if (stat.isFile && stat.size === size) return new OpenFile(descriptor, size, { ...options, longestCallMs });
+    await reads.close(descriptor);
+    return stat.isFile ? 'size' : 'missing';
+  } catch (error) {
+    await reads.close(descriptor).catch(() => undefined);
     throw error;
   }
-  await closeDescriptor(descriptor);
-  return undefined;
 }
 
-async function openIfThere(path: string): Promise<number | undefined> {
-  try {
-    // NONBLOCK: a pipe that somebody left in a blob's place must not hold a thread of the pool for ever.
-    return await openDescriptor(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errorCode(error))) return undefined;
-    throw error;
-  }
-}
-
-/** A bare descriptor, read by callbacks into the caller's buffer: what measured fastest. */
+/** A bare descriptor, read into the caller's buffer. */
 class OpenFile implements OpenBlob {
   readonly size: number;
   readonly #descriptor: number;
+  readonly #options: OpenFileOptions & { readonly longestCallMs: number };
   readonly #idle: (() => void)[] = [];
   #reading = 0;
+  #stalled = false;
   #closed: Promise<void> | undefined;
 
-  constructor(descriptor: number, size: number) {
+  constructor(descriptor: number, size: number, options: OpenFileOptions & { readonly longestCallMs: number }) {
     this.#descriptor = descriptor;
     this.size = size;
+    this.#options = options;
   }
 
-  read(buffer: Uint8Array, position: number): Promise<number> {
-    if (this.#closed !== undefined) return Promise.reject(storageError('STORE_FAILED', 'the blob is closed'));
+  async read(buffer: Uint8Array, position: number): Promise<number> {
+    if (this.#closed !== undefined) throw storageError('STORE_FAILED', 'the blob is closed');
+    const { reads, longestCallMs, onUnreadable } = this.#options;
     this.#reading += 1;
-    return new Promise((resolve, reject) => {
-      read(this.#descriptor, buffer, 0, buffer.byteLength, position, (error, bytes) => {
-        this.#reading -= 1;
-        if (this.#reading === 0) for (const wake of this.#idle.splice(0)) wake();
-        if (error === null) resolve(bytes);
-        else reject(storageError('STORE_FAILED', `reading a blob failed with ${errorCode(error)}`, error));
-      });
+    const reading = reads.read(this.#descriptor, buffer, position).finally(() => {
+      this.#reading -= 1;
+      if (this.#reading === 0) for (const wake of this.#idle.splice(0)) wake();
     });
+    try {
+      return await inTime(reading, longestCallMs);
+    } catch (error) {
+      if (isUnreadable(error)) onUnreadable?.();
+      const failure = asStorageError('reading a blob', error);
+      if (failure.detail?.['problem'] === 'STORE_STALLED') this.#stalled = true;
+      throw failure;
+    }
   }
 
+  /** Whoever met a stalled disk is not made to wait for it once more; the descriptor is closed when it answers. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
-    return this.#closed;
+    return this.#stalled ? Promise.resolve() : this.#closed;
   }
 
   /** Not under a read in flight: the number of a closed descriptor is given to the next file, and the read goes there. */
   async #close(): Promise<void> {
     if (this.#reading > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-    await closeDescriptor(this.#descriptor);
+    await this.#options.reads.close(this.#descriptor);
   }
+}
+
+/** @throws RegistryError UNAVAILABLE (detail.problem "STORE_STALLED") */
+function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(storageError('STORE_STALLED', `the file system has not answered for ${ms / 1000} s`));
+    }, ms);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

@@ -9,12 +9,27 @@ export interface BlobGeneration {
   readonly size: number;
 }
 
+/**
+ * What is wrong with stored content. `missing`: no regular file is there. `size`: the file is too short or too long.
+ * `content`: the bytes do not hash to the digest. `unreadable`: the file system refuses to read it.
+ */
+export type Damage = 'missing' | 'size' | 'content' | 'unreadable';
+
+/** Who came upon damaged content. */
+export type FoundBy = 'read' | 'import' | 'scrub' | 'reconcile';
+
+/** A file of the blob store with what is known to be wrong with it. */
+export interface RecordedBlob extends BlobGeneration {
+  /** Absent while nothing is known to be wrong. What is damaged is not served. */
+  readonly damage?: Damage;
+}
+
 /** What the blob store asks and tells its database about links and live blobs. */
 export interface BlobLinks {
   /** The live blob that is linked to a repository. */
-  linked(repository: Repository, digest: Digest): Promise<BlobGeneration | undefined>;
+  linked(repository: Repository, digest: Digest): Promise<RecordedBlob | undefined>;
   /** The live blob of a digest, linked or not. */
-  live(digest: Digest): Promise<BlobGeneration | undefined>;
+  live(digest: Digest): Promise<RecordedBlob | undefined>;
   /** Links a live blob to a repository; false when that generation is not live any more. */
   link(repository: Repository, blob: BlobGeneration): Promise<boolean>;
   /**
@@ -44,11 +59,27 @@ export interface BlobRemoval {
     run: CollectionRun,
   ): Promise<{ readonly claimed: readonly BlobGeneration[]; readonly more: boolean }>;
   /** Blobs that are marked, in order of digest and generation, after one of them. */
-  marked(after: BlobGeneration | undefined, limit: number): Promise<readonly BlobGeneration[]>;
+  marked(after: BlobGeneration | undefined, limit: number): Promise<readonly RecordedBlob[]>;
   /** g4: forgets a marked blob whose file is gone; false when somebody else did. */
   erase(blob: BlobGeneration): Promise<boolean>;
   /** Which of these have a row, live or marked. */
   known(blobs: readonly Pick<BlobGeneration, 'digest' | 'generation'>[]): Promise<readonly boolean[]>;
+}
+
+/** What was found to be damaged. */
+export interface BlobDamages {
+  /** Notes it of a live blob; true when it is live and nothing was known to be wrong with it. */
+  report(blob: BlobGeneration, damage: Damage): Promise<boolean>;
+  /** The blob was read again and is what it should be; true when a mark was taken back. */
+  clear(blob: BlobGeneration): Promise<boolean>;
+}
+
+/** Whoever is to know of damaged manifests. */
+export interface ManifestDamages {
+  /** Marks a manifest whose bytes are not what its digest says. Never rejects: unmarked, it is found again. */
+  found(digest: Digest, foundBy: FoundBy): Promise<void>;
+  /** It was stored anew, and its mark is gone. */
+  repaired(digest: Digest): void;
 }
 
 /** Which store belongs to the database. */

@@ -1,12 +1,16 @@
 import type { Knex } from 'knex';
 import * as content from './0001-content.js';
+import * as contentDamage from './0002-content-damage.js';
 
 interface NamedMigration extends Knex.Migration {
   readonly name: string;
 }
 
 /** In the order in which they run. Names are recorded in the database: never rename, never edit one that was released. */
-const MIGRATIONS: readonly NamedMigration[] = [{ name: '0001-content', up: content.up, down: content.down }];
+const MIGRATIONS: readonly NamedMigration[] = [
+  { name: '0001-content', up: content.up, down: content.down },
+  { name: '0002-content-damage', up: contentDamage.up, down: contentDamage.down },
+];
 
 /** The host's tables, for `knex.migrate.latest`. They are recorded in a table of their own, apart from other packages'. */
 export function registryHostMigrations(): Knex.MigratorConfig {
