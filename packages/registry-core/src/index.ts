@@ -48,6 +48,7 @@ export {
   type Manifest,
   manifestReferences,
   parseManifest,
+  referrerType,
 } from './oci/manifest.js';
 export {
   bareMediaType,

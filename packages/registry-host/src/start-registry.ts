@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { createGc, type Gc } from '@breakwater/gc';
 import { createOrgSettings, type OrgSettings } from '@breakwater/org-settings';
 import { createProxyCache, type Deadlines, type Lookup, type ProxyCache } from '@breakwater/proxy-cache';
@@ -25,15 +26,19 @@ import { openDatabase } from './postgres/database.js';
 import { PostgresBlobRows } from './postgres/postgres-blob-rows.js';
 import { PostgresContentSweep } from './postgres/postgres-content-sweep.js';
 import { PostgresContentUse } from './postgres/postgres-content-use.js';
+import { PostgresHostedContent } from './postgres/postgres-hosted-content.js';
 import { PostgresManifestDamages } from './postgres/postgres-manifest-damages.js';
 import { PostgresManifestStore } from './postgres/postgres-manifest-store.js';
 import { PostgresOrganizations } from './postgres/postgres-organizations.js';
 import { PostgresTagStore } from './postgres/postgres-tag-store.js';
 import { PostgresUnlinkedManifests } from './postgres/postgres-unlinked-manifests.js';
+import { PostgresUploadRows } from './postgres/postgres-upload-rows.js';
 import { PostgresUsers } from './postgres/postgres-users.js';
 import { openSharedState, type SharedState } from './shared-state.js';
 import { createFilesystemContent } from './storage/filesystem-content.js';
 import type { StorageEvents } from './storage/storage-events.js';
+import { BlobUploads } from './uploads/blob-uploads.js';
+import { UploadFiles } from './uploads/upload-files.js';
 
 /** What a registry is started with. Everything but the first two is for tests and for hosts with ideas of their own. */
 export interface RegistryOptions {
@@ -72,6 +77,8 @@ const RETRY_DATABASE_MS = 1_000;
 const KEEP_ALIVE_MS = 65_000;
 const HEADERS_MS = 10_000;
 const RECONCILE_EVERY_MS = 60 * 60_000;
+/** An upload that nobody has touched for so long is dropped. */
+const STALE_UPLOAD_MS = 24 * 60 * 60_000;
 
 /**
  * Starts the registry: it listens at once, says that it is not ready, and serves as soon as the database is there.
@@ -172,13 +179,21 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
   const manifestDamages = new PostgresManifestDamages({ database, clock, events: storageEvents, logger });
   const manifests = new PostgresManifestStore({ database, clock, damages: manifestDamages });
   const tags = new PostgresTagStore({ database });
+  const blobRows = new PostgresBlobRows({ database, clock });
   const content = createFilesystemContent({
     url: config.storageUrl,
-    rows: new PostgresBlobRows({ database, clock }),
+    rows: blobRows,
     manifests: new PostgresUnlinkedManifests({ database }),
     clock,
     logger,
     events: storageEvents,
+  });
+
+  const uploads = new BlobUploads({
+    rows: new PostgresUploadRows({ database, clock }),
+    files: new UploadFiles(join(fileURLToPath(config.storageUrl), 'uploads')),
+    blobs: content.blobs,
+    clock,
   });
 
   // org-settings asks proxy-cache about upstreams, proxy-cache asks org-settings about organizations: each gets the other
@@ -240,6 +255,8 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     manifests,
     blobs: content.blobs,
     tags,
+    uploads,
+    content: new PostgresHostedContent({ database, links: blobRows, clock }),
     organizations,
     logger,
     metrics: createMetrics(proxyCache, gc, storageEvents),
@@ -258,7 +275,10 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     shared,
     users,
     organizations,
-    reconcile: content.reconcile,
+    reconcile: async () => {
+      await content.reconcile();
+      await uploads.dropStale(clock.now() - STALE_UPLOAD_MS);
+    },
     setStage: (next) => {
       stage = next;
       started ||= next === 'serving';

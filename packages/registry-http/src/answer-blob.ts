@@ -11,7 +11,7 @@ const BUFFER_BYTES = 1024 * 1024;
  * Answers HEAD or GET of a blob, with `Range` (distribution-spec, "Pulling blobs"). The first bytes are read before the
  * head is written, so that a blob which cannot be read is still an error and not a cut connection. Closes the blob.
  *
- * @throws RegistryError RANGE_INVALID, and whatever reading throws before the head is out
+ * @throws RegistryError SIZE_INVALID with status 416, and whatever reading throws before the head is out
  */
 export async function answerBlob(
   request: IncomingMessage,
@@ -26,7 +26,9 @@ export async function answerBlob(
     const ranged = request.method === 'GET' && ifRangeHolds(request, digest);
     const wanted = ranged ? parseRange(request.headers.range, blob.size) : undefined;
     if (wanted === 'unsatisfiable') {
-      throw new RegistryError('RANGE_INVALID', `the blob has ${blob.size} bytes`, {
+      throw new RegistryError('SIZE_INVALID', `the blob has ${blob.size} bytes`, {
+        status: 416,
+        reasonPhrase: 'Range Not Satisfiable',
         headers: { 'content-range': `bytes */${blob.size}` },
       });
     }

@@ -189,7 +189,7 @@ describe('blobs', () => {
     expect([answer.status, answer.cut]).toEqual([416, false]);
     expect(answer.headers['content-range']).toBe('bytes */2500000');
     expect(Number(answer.headers['content-length'])).toBe(answer.bytes.byteLength);
-    expect(JSON.parse(answer.bytes.toString()).errors[0].code).toBe('RANGE_INVALID');
+    expect(JSON.parse(answer.bytes.toString()).errors[0].code).toBe('SIZE_INVALID');
     expect(blob.closed).toBe(1);
   });
 

@@ -1,4 +1,5 @@
 export { answerBlob } from './answer-blob.js';
+export { answerEmpty } from './answer-empty.js';
 export { answerError } from './answer-error.js';
 export { answerManifest, type ExtraHeaders } from './answer-manifest.js';
 export {
@@ -10,6 +11,7 @@ export {
 export { type AnsweredTagPage, answerTags, parseTagPage, type TagPageRequest } from './answer-tags.js';
 export { type ApiErrorFacts, answerJson, apiErrorBody } from './api-answer.js';
 export { type ByteRange, parseRange } from './range.js';
+export { readBody } from './read-body.js';
 export { requestId } from './request-id.js';
 export { parseRegistryRoute, type RegistryRoute, type RepositoryRoute } from './route.js';
 export { RouteMemory } from './route-memory.js';

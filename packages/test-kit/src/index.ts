@@ -3,6 +3,14 @@ export { type DockerRegistry, type DockerRegistryOptions, startDockerRegistry } 
 export { type HostsEntry, hostsEntry, hostsFileAccess } from './clients/hosts-entry.js';
 export { RAW_TIMEOUT, type RawAnswer, type RawRequestOptions, rawGet } from './clients/raw-client.js';
 export { pullImage, type RawPull } from './clients/raw-pull.js';
+export {
+  type PushedAnswer,
+  type PushTarget,
+  pushBlob,
+  pushImage,
+  pushManifest,
+  writeRequest,
+} from './clients/raw-push.js';
 export { type RedisServer, type RedisServerOptions, startRedisServer } from './clients/redis-server.js';
 export {
   type CopiedFile,

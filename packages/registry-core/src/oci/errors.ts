@@ -1,6 +1,7 @@
 /**
  * The one table of errors that a client of the registry can meet: the codes of the distribution-spec ("Error codes"),
- * and UNAVAILABLE, RANGE_INVALID and INTERNAL, which distribution and other registries use beside them.
+ * and, for answers of 5xx, UNAVAILABLE and INTERNAL, which distribution and other registries use beside them. An answer
+ * of 4xx may have no other code than the spec's.
  */
 export const REGISTRY_ERRORS = {
   BLOB_UNKNOWN: { status: 404, message: 'blob unknown to the registry' },
@@ -17,7 +18,6 @@ export const REGISTRY_ERRORS = {
   DENIED: { status: 403, message: 'requested access to the resource is denied' },
   UNSUPPORTED: { status: 405, message: 'the operation is unsupported' },
   TOOMANYREQUESTS: { status: 429, message: 'too many requests' },
-  RANGE_INVALID: { status: 416, message: 'requested range not satisfiable' },
   UNAVAILABLE: { status: 503, message: 'service unavailable' },
   INTERNAL: { status: 500, message: 'internal error' },
 } as const satisfies Record<string, { readonly status: number; readonly message: string }>;

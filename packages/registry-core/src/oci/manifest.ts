@@ -19,21 +19,26 @@ export interface Descriptor {
   readonly size: number;
 }
 
+/** What any manifest may say of itself, for whoever lists referrers. Absent, too, where it is not of the right type. */
+interface ManifestFacts {
+  readonly subject?: Descriptor;
+  readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /** A manifest of one image or artifact. */
-export interface ImageManifest {
+export interface ImageManifest extends ManifestFacts {
   readonly kind: 'image';
   readonly mediaType: ManifestMediaType;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
-  readonly subject?: Descriptor;
 }
 
 /** A list of manifests, one per platform as a rule. */
-export interface IndexManifest {
+export interface IndexManifest extends ManifestFacts {
   readonly kind: 'index';
   readonly mediaType: ManifestMediaType;
   readonly manifests: readonly Descriptor[];
-  readonly subject?: Descriptor;
 }
 
 export type Manifest = ImageManifest | IndexManifest;
@@ -74,8 +79,35 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   const body = asObject(parseStrictJson(bytes, JSON_LIMITS, PROTECTED_KEYS), 'the manifest');
   const mediaType = manifestMediaType(bareMediaType(contentType), body);
   if (body['schemaVersion'] !== 2) throw invalid('the manifest has no "schemaVersion" 2');
-  const subject = body['subject'] === undefined ? {} : { subject: descriptor(body['subject'], 'subject') };
-  return isIndexMediaType(mediaType) ? readIndex(body, mediaType, subject) : readImage(body, mediaType, subject);
+  const facts = readFacts(body);
+  return isIndexMediaType(mediaType) ? readIndex(body, mediaType, facts) : readImage(body, mediaType, facts);
+}
+
+/**
+ * The type under which a manifest is listed as a referrer (distribution-spec, "Listing Referrers"): its own, else that of
+ * an image's config; `undefined` for an index without one.
+ */
+export function referrerType(manifest: Manifest): string | undefined {
+  if (manifest.artifactType !== undefined && manifest.artifactType !== '') return manifest.artifactType;
+  return manifest.kind === 'image' ? manifest.config.mediaType : undefined;
+}
+
+function readFacts(body: Record<string, unknown>): ManifestFacts {
+  const { artifactType, annotations } = body;
+  return {
+    ...(body['subject'] === undefined ? {} : { subject: descriptor(body['subject'], 'subject') }),
+    ...(typeof artifactType === 'string' ? { artifactType } : {}),
+    ...(isTextRecord(annotations) ? { annotations } : {}),
+  };
+}
+
+function isTextRecord(value: unknown): value is Readonly<Record<string, string>> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((each) => typeof each === 'string')
+  );
 }
 
 /** What a manifest needs to be complete: the digests it refers to, and whether each is a manifest or a blob. */
@@ -112,11 +144,7 @@ function guessMediaType(body: Record<string, unknown>): ManifestMediaType {
   throw invalid('the manifest says nowhere of which media type it is');
 }
 
-function readIndex(
-  body: Record<string, unknown>,
-  mediaType: ManifestMediaType,
-  subject: { subject?: Descriptor },
-): IndexManifest {
+function readIndex(body: Record<string, unknown>, mediaType: ManifestMediaType, facts: ManifestFacts): IndexManifest {
   if (body['config'] !== undefined || body['layers'] !== undefined) {
     throw invalid('the manifest has both "manifests" and "config" or "layers"');
   }
@@ -124,22 +152,18 @@ function readIndex(
     kind: 'index',
     mediaType,
     manifests: descriptors(body['manifests'], 'manifests', MAX_INDEX_ENTRIES),
-    ...subject,
+    ...facts,
   };
 }
 
-function readImage(
-  body: Record<string, unknown>,
-  mediaType: ManifestMediaType,
-  subject: { subject?: Descriptor },
-): ImageManifest {
+function readImage(body: Record<string, unknown>, mediaType: ManifestMediaType, facts: ManifestFacts): ImageManifest {
   if (body['manifests'] !== undefined) throw invalid('the manifest has both "manifests" and "config" or "layers"');
   return {
     kind: 'image',
     mediaType,
     config: descriptor(body['config'], 'config'),
     layers: descriptors(body['layers'], 'layers', MAX_LAYERS),
-    ...subject,
+    ...facts,
   };
 }
 

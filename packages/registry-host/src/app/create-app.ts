@@ -10,6 +10,7 @@ import { type OrganizationsRouterParts, organizationsRouter } from './organizati
 export type Hook = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
 export interface AppParts extends HostedRegistryParts, OrganizationsRouterParts {
+  readonly organizations: HostedRegistryParts['organizations'] & OrganizationsRouterParts['organizations'];
   /** Hooks that see every request before Express does, in this order. */
   readonly hooks: readonly Hook[];
   /** Routers of the packages. */

@@ -1,15 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type Access,
+  type AccessAction,
   type BlobStore,
   type Logger,
   type ManifestStore,
+  type OrganizationName,
+  type Principal,
+  type Reference,
   RegistryError,
   type Repository,
   type TagStore,
 } from '@breakwater/registry-core';
 import {
   answerBlob,
+  answerEmpty,
   answerError,
   answerManifest,
   answerTags,
@@ -17,23 +22,46 @@ import {
   parseTagPage,
   type RegistryRoute,
 } from '@breakwater/registry-http';
+import { answerHostedReferrers } from '../hosted/answer-hosted-referrers.js';
+import { answerUpload } from '../hosted/answer-upload.js';
+import type {
+  BlobMounts,
+  ContentRemoval,
+  ReferrerLists,
+  RepositoryContent,
+  TagPointing,
+} from '../hosted/hosted-content.js';
+import { pushManifest } from '../hosted/push-manifest.js';
+import type { BlobUploads } from '../uploads/blob-uploads.js';
 
-/** What hosted organizations are served from. */
+/** What hosted organizations are served from, and written to. */
 export interface HostedRegistryParts {
   readonly access: Access;
+  readonly organizations: { exists(name: OrganizationName): Promise<boolean> };
   readonly manifests: ManifestStore;
   readonly blobs: BlobStore;
-  readonly tags: TagStore;
+  readonly tags: TagStore & TagPointing;
+  readonly uploads: BlobUploads;
+  readonly content: ContentRemoval & BlobMounts & RepositoryContent & ReferrerLists;
   readonly logger: Logger;
 }
 
 type Next = (error?: unknown) => void;
 type HostedRoute = Extract<RegistryRoute, { readonly organization: unknown }>;
 
+/** A request whose route, sender and right are known. */
+interface AdmittedRequest {
+  readonly parts: HostedRegistryParts;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly repository: Repository;
+  readonly principal: Principal | undefined;
+}
+
 /** Tags of one page where the client leaves it to us. */
 const DEFAULT_PAGE = 1_000;
 
-/** Answers `/v2/` for hosted organizations, read-only, and whatever nobody else below `/v2` did. */
+/** Answers `/v2/` for hosted organizations, and whatever nobody else below `/v2` did. */
 export function hostedRegistry(parts: HostedRegistryParts) {
   return (request: IncomingMessage, response: ServerResponse, next: Next): void => {
     const target = (request as { originalUrl?: string }).originalUrl ?? request.url ?? '';
@@ -53,16 +81,55 @@ async function answer(
 ): Promise<void> {
   if (route.kind === 'invalid') throw route.error;
   if (route.kind === 'base') return answerBase(parts.access, request, response);
-  await authorize(parts.access, request, route);
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    throw new RegistryError('UNSUPPORTED', 'this registry can be pulled from, not written to', {
-      headers: { allow: 'GET, HEAD' },
-    });
+  const action = neededRight(request, route);
+  const principal = await authorize(parts.access, request, route, action);
+  if (action === 'push' && !(await parts.organizations.exists(route.organization))) {
+    throw new RegistryError('NAME_UNKNOWN', `there is no organization ${route.organization}; it has to be made first`);
   }
   const repository: Repository = { organization: route.organization, name: route.repository };
+  const admitted = { parts, request, response, repository, principal };
   switch (route.kind) {
-    case 'manifest': {
-      const { reference } = route;
+    case 'manifest':
+      return answerManifestRoute(admitted, route.reference, queryOf(request));
+    case 'blob':
+      return answerBlobRoute(admitted, route);
+    case 'tags':
+      readOnly(request);
+      return answerHostedTags(parts.tags, request, response, repository, route.query);
+    case 'referrers':
+      readOnly(request);
+      return answerHostedReferrers(parts.content, request, response, {
+        repository,
+        digest: route.digest,
+        query: route.query,
+      });
+    case 'upload':
+      return answerUpload(
+        {
+          uploads: parts.uploads,
+          mounts: parts.content,
+          mayPull: (source) => mayPull(parts.access, principal, source),
+        },
+        request,
+        response,
+        { repository, session: route.session, query: route.query },
+      );
+  }
+}
+
+/** Uploads are their writer's affair, also to look at. */
+function neededRight({ method }: IncomingMessage, route: HostedRoute): AccessAction {
+  return route.kind !== 'upload' && (method === 'GET' || method === 'HEAD') ? 'pull' : 'push';
+}
+
+async function answerManifestRoute(
+  { parts, request, response, repository }: AdmittedRequest,
+  reference: Reference,
+  query: string,
+): Promise<void> {
+  switch (request.method) {
+    case 'GET':
+    case 'HEAD': {
       const digest =
         reference.kind === 'digest' ? reference.digest : await parts.tags.resolve(repository, reference.tag);
       const manifest = digest === undefined ? undefined : await parts.manifests.get(repository, digest);
@@ -70,21 +137,44 @@ async function answer(
       await answerManifest(request, response, repository, manifest, {});
       return;
     }
-    case 'blob': {
-      const blob = await parts.blobs.open(repository, route.digest);
-      if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN');
-      return answerBlob(request, response, repository, route.digest, blob, {});
+    case 'PUT':
+      return pushManifest(parts, request, response, { repository, reference, query });
+    case 'DELETE': {
+      const removed =
+        reference.kind === 'tag'
+          ? await parts.content.removeTag(repository, reference.tag)
+          : await parts.content.removeManifest(repository, reference.digest);
+      if (!removed) throw new RegistryError('MANIFEST_UNKNOWN');
+      return answerEmpty(response, 202);
     }
-    case 'tags':
-      return answerHostedTags(parts.tags, request, response, repository, route.query);
     default:
-      throw new RegistryError('UNSUPPORTED', undefined, { status: 404 });
+      throw notAllowed('GET, HEAD, PUT, DELETE');
+  }
+}
+
+async function answerBlobRoute(
+  { parts, request, response, repository }: AdmittedRequest,
+  { digest }: HostedRoute & { readonly kind: 'blob' },
+): Promise<void> {
+  switch (request.method) {
+    case 'GET':
+    case 'HEAD': {
+      const blob = await parts.blobs.open(repository, digest);
+      if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN');
+      return answerBlob(request, response, repository, digest, blob, {});
+    }
+    case 'DELETE':
+      if (!(await parts.content.removeBlob(repository, digest))) throw new RegistryError('BLOB_UNKNOWN');
+      return answerEmpty(response, 202);
+    default:
+      throw notAllowed('GET, HEAD, DELETE');
   }
 }
 
 /** 401 to whoever did not sign in, also where pulls are open to all: clients learn from it how to sign in. */
 async function answerBase(access: Access, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if ((await access.authenticate(request)) === undefined) throw unauthorized(access, request);
+  readOnly(request);
   response.writeHead(200, {
     'content-type': 'application/json',
     'content-length': 2,
@@ -93,11 +183,21 @@ async function answerBase(access: Access, request: IncomingMessage, response: Se
   response.end(request.method === 'HEAD' ? undefined : '{}');
 }
 
-async function authorize(access: Access, request: IncomingMessage, route: HostedRoute): Promise<void> {
+async function authorize(
+  access: Access,
+  request: IncomingMessage,
+  route: HostedRoute,
+  action: AccessAction,
+): Promise<Principal | undefined> {
   const principal = await access.authenticate(request);
   const target = { organization: route.organization, repository: route.repository };
-  if (await access.authorize(principal, 'pull', target)) return;
+  if (await access.authorize(principal, action, target)) return principal;
   throw principal === undefined ? unauthorized(access, request) : new RegistryError('DENIED');
+}
+
+/** Mounts are from hosted repositories: what is cached is some upstream's, and pushed anew if need be. */
+function mayPull(access: Access, principal: Principal | undefined, source: Repository): Promise<boolean> {
+  return access.authorize(principal, 'pull', { organization: source.organization, repository: source.name });
 }
 
 async function answerHostedTags(
@@ -111,6 +211,20 @@ async function answerHostedTags(
   const page = await tags.list(repository, { last, limit });
   if (page === undefined) throw new RegistryError('NAME_UNKNOWN');
   answerTags(request, response, repository, { ...page, limit, next: page.more ? page.tags.at(-1) : undefined }, {});
+}
+
+function queryOf(request: IncomingMessage): string {
+  const target = (request as { originalUrl?: string }).originalUrl ?? request.url ?? '';
+  const mark = target.indexOf('?');
+  return mark === -1 ? '' : target.slice(mark + 1);
+}
+
+function readOnly(request: IncomingMessage): void {
+  if (request.method !== 'GET' && request.method !== 'HEAD') throw notAllowed('GET, HEAD');
+}
+
+function notAllowed(allow: string): RegistryError {
+  return new RegistryError('UNSUPPORTED', `only ${allow} can be done here`, { headers: { allow } });
 }
 
 function unauthorized(access: Access, request: IncomingMessage): RegistryError {

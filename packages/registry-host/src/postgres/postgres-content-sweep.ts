@@ -18,7 +18,10 @@ import { selectRows } from './sql.js';
 /** Links that are removed in one transaction. */
 const BATCH = 100;
 
-/** True where a link `l` is needed: a hosted tag points at it, or a manifest of the same repository refers to it. */
+/**
+ * True where a link `l` is needed: a hosted tag points at it, or a manifest of the same repository refers to it, or it
+ * refers by its subject to a manifest that is there: a signature stays as long as what it signs.
+ */
 const NEEDED = `
   (l.kind = 'manifest' AND l.upstream = '' AND EXISTS (
      SELECT FROM hosted_tag t
@@ -27,7 +30,12 @@ const NEEDED = `
      SELECT FROM manifest_reference r JOIN content_link p ON p.digest = r.digest
       WHERE r.kind = l.kind AND r.referenced_digest = l.digest
         AND p.kind = 'manifest' AND p.organization = l.organization AND p.upstream = l.upstream
-        AND p.repository = l.repository)`;
+        AND p.repository = l.repository)
+  OR (l.kind = 'manifest' AND EXISTS (
+     SELECT FROM manifest_subject s JOIN content_link p ON p.digest = s.subject
+      WHERE s.digest = l.digest
+        AND p.kind = 'manifest' AND p.organization = l.organization AND p.upstream = l.upstream
+        AND p.repository = l.repository))`;
 
 interface LinkRow {
   readonly organization: OrganizationName;

@@ -9,6 +9,7 @@ import {
   parseManifest,
   RegistryError,
   type Repository,
+  referrerType,
   type StoredManifest,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
@@ -70,7 +71,8 @@ export class PostgresManifestStore implements ManifestStore {
     if (digestOf(manifest.bytes, digestAlgorithm(manifest.digest)) !== manifest.digest) {
       throw new RegistryError('DIGEST_INVALID', `the manifest's bytes do not match ${manifest.digest}`);
     }
-    const references = manifestReferences(parseManifest(manifest.bytes, manifest.mediaType));
+    const parsed = parseManifest(manifest.bytes, manifest.mediaType);
+    const references = manifestReferences(parsed);
     const bindings = {
       ...repositoryColumns(repository),
       digest: manifest.digest,
@@ -80,6 +82,9 @@ export class PostgresManifestStore implements ManifestStore {
       kinds: references.map((each) => each.kind),
       digests: references.map((each) => each.descriptor.digest),
       at: this.#clock.now(),
+      subject: parsed.subject?.digest ?? null,
+      artifactType: storable(referrerType(parsed)),
+      annotations: storable(parsed.annotations && JSON.stringify(parsed.annotations)),
     };
     const repaired = await callDatabase(
       () => this.#database.transaction((transaction) => store(transaction, bindings)),
@@ -87,6 +92,11 @@ export class PostgresManifestStore implements ManifestStore {
     );
     if (repaired) this.#damages?.repaired(manifest.digest);
   }
+}
+
+/** Postgres text cannot hold NUL, and no media type or annotation worth listing has one. */
+function storable(text: string | undefined): string | null {
+  return text === undefined || text.includes('\0') ? null : text;
 }
 
 /** Resolves to true when what was there had been found damaged. */
@@ -121,6 +131,14 @@ async function store(
      ON CONFLICT DO NOTHING`,
     bindings,
   );
+  if (bindings['subject'] !== null) {
+    await selectRows(
+      transaction,
+      `INSERT INTO manifest_subject (digest, subject, artifact_type, annotations)
+       VALUES (:digest, :subject, :artifactType, :annotations) ON CONFLICT DO NOTHING`,
+      bindings,
+    );
+  }
   // Always later than before, whatever the clocks of two processes say: a removal that was planned sees that it moved.
   await selectRows(
     transaction,

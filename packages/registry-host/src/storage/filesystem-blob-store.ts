@@ -87,7 +87,9 @@ export class FilesystemBlobStore implements BlobStore {
   async #open(repository: Repository, digest: Digest): Promise<OpenBlob | undefined> {
     const key = `${repositoryKey(repository)}\n${digest}`;
     const remembered = this.#lookups.get(key);
-    if (remembered !== undefined && this.#monotonic.now() - remembered.at < REMEMBERED_MS) {
+    // A hosted blob can be deleted by those who pushed it, and is gone at once then.
+    const isCached = repository.upstream !== undefined;
+    if (isCached && remembered !== undefined && this.#monotonic.now() - remembered.at < REMEMBERED_MS) {
       const open = await this.#openWhole(remembered.blob, key);
       if (typeof open === 'object') return open;
     }

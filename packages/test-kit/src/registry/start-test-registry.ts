@@ -35,6 +35,10 @@ export interface TestRegistry extends AsyncDisposable {
   readonly host: string;
   /** Asks the management API as the administrator; the body is JSON. */
   api(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<ApiAnswer>;
+  /** The administrator's `Authorization`. */
+  readonly authorization: string;
+  /** Makes an organization that can be pushed to and resolves to its name. */
+  hostedOrganization(): Promise<string>;
   /**
    * Makes a proxy organization and resolves to its name. Unless told, pulls are anonymous and nothing is fetched behind
    * a pull (`prefetch: 'off'`), so that the requests which an upstream counts are the test's own.
@@ -111,14 +115,30 @@ class RunningRegistry implements TestRegistry {
     body?: unknown,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<ApiAnswer> {
-    const authorization = `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`;
     const response = await fetch(`${this.url}${path}`, {
       method,
-      headers: { authorization, 'content-type': 'application/json', connection: 'close', ...headers },
+      headers: {
+        authorization: this.authorization,
+        'content-type': 'application/json',
+        connection: 'close',
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  }
+
+  get authorization(): string {
+    return `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`;
+  }
+
+  async hostedOrganization(): Promise<string> {
+    organizations += 1;
+    const name = `hosted${process.pid}x${organizations}`;
+    const made = await this.api('POST', '/api/v1/organization/', { name });
+    if (made.status === 201) return name;
+    throw new Error(`${name} could not be made: ${JSON.stringify(made.body)}`);
   }
 
   async proxyOrganization(settings: Readonly<Record<string, unknown>>): Promise<string> {
