@@ -7,6 +7,10 @@ import { code, table } from './markdown.mjs';
 const PURPOSES = {
   organization: 'organizations, hosted and proxied',
   registry_user: 'who may sign in; passwords hashed with scrypt',
+  organization_member: 'who is admin or member of which organization',
+  api_token: 'tokens for programs, as SHA-256',
+  web_session: 'who is signed in on the page; the id in the cookie as SHA-256',
+  access_change: 'one number, raised when rights may have changed; processes compare it once a second',
   manifest: 'bytes of manifests, once per digest',
   manifest_reference: 'what a manifest needs: manifests of an index, config and layers of an image',
   content_link: 'which repository may serve which manifest or blob; `used_at` is the lease',

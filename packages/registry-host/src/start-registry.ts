@@ -10,7 +10,13 @@ import { createOrgSettings, type OrgSettings } from '@breakwater/org-settings';
 import { createProxyCache, type Deadlines, type Lookup, type ProxyCache } from '@breakwater/proxy-cache';
 import type { Clock, Logger, OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
+import { AccessChanges } from './access/access-changes.js';
+import { ApiTokens } from './access/api-tokens.js';
 import { createAccess } from './access/create-access.js';
+import { CredentialVerifier } from './access/credential-verifier.js';
+import { RememberedRoles } from './access/remembered-roles.js';
+import { Sessions } from './access/sessions.js';
+import { hostApi } from './api/host-api.js';
 import { createApp } from './app/create-app.js';
 import { PostgresClock } from './clock/postgres-clock.js';
 import type { Config } from './config/read-config.js';
@@ -19,17 +25,20 @@ import { parseSecretKey } from './config/secret-key.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres/index.js';
 import { type DrainPeriods, drain } from './lifecycle/drain.js';
 import { migrate } from './lifecycle/migrate.js';
-import { seedAdministrator, seedOrganizations, withdrawSeededAnonymousPull } from './lifecycle/seeds.js';
+import { ADMINISTRATOR, seedAdministrator, seedOrganizations, withdrawSeededAnonymousPull } from './lifecycle/seeds.js';
 import { logEvents } from './observe/log-events.js';
 import { createMetrics } from './observe/metrics.js';
 import { openDatabase } from './postgres/database.js';
+import { PostgresApiTokens } from './postgres/postgres-api-tokens.js';
 import { PostgresBlobRows } from './postgres/postgres-blob-rows.js';
 import { PostgresContentSweep } from './postgres/postgres-content-sweep.js';
 import { PostgresContentUse } from './postgres/postgres-content-use.js';
 import { PostgresHostedContent } from './postgres/postgres-hosted-content.js';
 import { PostgresManifestDamages } from './postgres/postgres-manifest-damages.js';
 import { PostgresManifestStore } from './postgres/postgres-manifest-store.js';
+import { PostgresMembers } from './postgres/postgres-members.js';
 import { PostgresOrganizations } from './postgres/postgres-organizations.js';
+import { PostgresSessions } from './postgres/postgres-sessions.js';
 import { PostgresTagStore } from './postgres/postgres-tag-store.js';
 import { PostgresUnlinkedManifests } from './postgres/postgres-unlinked-manifests.js';
 import { PostgresUploadRows } from './postgres/postgres-upload-rows.js';
@@ -160,6 +169,7 @@ interface Parts {
   readonly gc: Gc;
   readonly clock: Clock;
   readonly postgresClock: PostgresClock | undefined;
+  readonly accessChanges: AccessChanges;
   readonly shared: SharedState;
   readonly users: PostgresUsers;
   readonly organizations: PostgresOrganizations;
@@ -173,7 +183,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
   const postgresClock = options.clock === undefined ? new PostgresClock(database, logger) : undefined;
   const clock = options.clock ?? (postgresClock as PostgresClock);
   const shared = openSharedState({ redisUrl: config.redisUrl, secretKey, clock, logger });
-  const users = new PostgresUsers({ database });
+  const users = new PostgresUsers({ database, clock });
   const organizations = new PostgresOrganizations({ database, clock });
   const storageEvents = new EventEmitter<StorageEvents>();
   const manifestDamages = new PostgresManifestDamages({ database, clock, events: storageEvents, logger });
@@ -215,7 +225,31 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     secretKey: credentialKey(secretKey),
     messages: shared.messages,
   });
-  const access = createAccess({ users, settings: orgSettings.settings, clock });
+  const members = new PostgresMembers({ database });
+  const tokenRows = new PostgresApiTokens({ database });
+  const rights = {
+    users,
+    verifier: new CredentialVerifier({ users, clock }),
+    tokens: new ApiTokens(tokenRows, clock),
+    sessions: new Sessions({
+      store: new PostgresSessions({ database }),
+      clock,
+      secure: config.publicUrl?.startsWith('https:') ?? false,
+    }),
+    roles: new RememberedRoles(members),
+    settings: orgSettings.settings,
+  };
+  const accessChanges = new AccessChanges({
+    changeNumber: () => members.changeNumber(),
+    onChanged() {
+      rights.verifier.forget();
+      rights.tokens.forget();
+      rights.roles.forget();
+    },
+    messages: shared.messages,
+    logger,
+  });
+  const access = createAccess(rights);
   const proxyCache = createProxyCache({
     knex: database,
     settings: orgSettings.settings,
@@ -261,7 +295,23 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     logger,
     metrics: createMetrics(proxyCache, gc, storageEvents),
     hooks: [gc.middleware(), proxyCache.middleware()],
-    routers: [orgSettings.router(), proxyCache.router(organizations), gc.router()],
+    routers: [
+      orgSettings.router(),
+      proxyCache.router(organizations),
+      gc.router(),
+      hostApi({
+        ...rights,
+        access,
+        organizations,
+        members,
+        tokenRows,
+        isOrganization: (name) => organizations.exists(name as OrganizationName),
+        isUser: async (name) => (await users.find(name)) !== undefined,
+        seededUser: ADMINISTRATOR,
+        onChanged: () => accessChanges.changed(),
+        logger,
+      }),
+    ],
     isReady: () => stage === 'serving',
     hasStarted: () => started,
   });
@@ -272,6 +322,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     gc,
     clock,
     postgresClock,
+    accessChanges,
     shared,
     users,
     organizations,
@@ -312,6 +363,7 @@ async function prepare(
   await parts.orgSettings.start();
   await parts.proxyCache.start();
   if (lifetime.aborted) return { passwordFile };
+  parts.accessChanges.start();
   parts.gc.start();
   reconcileFromNowOn(parts.reconcile, logger, lifetime);
   parts.setStage('serving');
@@ -351,6 +403,7 @@ async function closeParts(parts: Parts): Promise<void> {
   await parts.gc.stop();
   await parts.proxyCache.close();
   await parts.orgSettings.close();
+  await parts.accessChanges.close();
   parts.shared.close();
 }
 

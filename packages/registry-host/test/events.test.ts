@@ -31,7 +31,7 @@ let image: BuiltImage;
 
 beforeAll(async () => {
   breakwater = await startTestRegistry({ clock, logger });
-  const users = new PostgresUsers({ database: breakwater.state.database.knex });
+  const users = new PostgresUsers({ database: breakwater.state.database.knex, clock });
   const passwordHash = await hashPassword('member password');
   await users.put({ name: 'member', passwordHash, isAdministrator: false });
 });

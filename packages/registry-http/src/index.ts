@@ -9,6 +9,26 @@ export {
   type ReferrersPageRequest,
 } from './answer-referrers.js';
 export { type AnsweredTagPage, answerTags, parseTagPage, type TagPageRequest } from './answer-tags.js';
+export {
+  type AdmissionParts,
+  type Admitted,
+  admitAdministrator,
+  admitSignedIn,
+  admitToOrganization,
+} from './api/admission.js';
+export { type ApiFailure, answerFailure, type DescribeError } from './api/answer-failure.js';
+export {
+  API_ERRORS,
+  ApiError,
+  type ApiErrorCode,
+  type FieldProblem,
+  invalidRequest,
+  isApiError,
+} from './api/api-error.js';
+export type { ApiAnswer, ApiCall, ApiOperation, OrganizationCall, SignedInCall } from './api/operation.js';
+export { pageToken, readPageToken } from './api/page-token.js';
+export { readFields, readQuery } from './api/read-fields.js';
+export { type ApiHandler, type BodyParser, type ServeOptions, serveOperations } from './api/serve-operations.js';
 export { type ApiErrorFacts, answerJson, apiErrorBody } from './api-answer.js';
 export { type ByteRange, parseRange } from './range.js';
 export { readBody } from './read-body.js';

@@ -1,3 +1,5 @@
+import type { OrganizationName } from '@breakwater/registry-core';
+
 /** Somebody who may sign in. */
 export interface RegistryUser {
   readonly name: string;
@@ -11,4 +13,13 @@ export interface RegistryUser {
 export interface UserDirectory {
   /** `undefined` when there is no such user. Failures throw. */
   find(name: string): Promise<RegistryUser | undefined>;
+}
+
+/** What somebody is in an organization: admins write settings and content, members read both. */
+export type OrganizationRole = 'admin' | 'member';
+
+/** Where it is looked up who is what in an organization. */
+export interface OrganizationRoles {
+  /** `undefined` for somebody who has no role there. Failures throw. */
+  role(organization: OrganizationName, user: string): Promise<OrganizationRole | undefined>;
 }

@@ -1,16 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RegistryError } from '@breakwater/registry-core';
-import { answerError, answerJson, apiErrorBody } from '@breakwater/registry-http';
+import { answerError, answerFailure, answerJson, apiErrorBody } from '@breakwater/registry-http';
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import { type HostedRegistryParts, hostedRegistry } from './hosted-registry.js';
-import { type OrganizationsRouterParts, organizationsRouter } from './organizations-router.js';
 
 /** A handler of node:http with a way on, as all of the packages' hooks are. */
 export type Hook = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
-export interface AppParts extends HostedRegistryParts, OrganizationsRouterParts {
-  readonly organizations: HostedRegistryParts['organizations'] & OrganizationsRouterParts['organizations'];
+export interface AppParts extends HostedRegistryParts {
   /** Hooks that see every request before Express does, in this order. */
   readonly hooks: readonly Hook[];
   /** Routers of the packages. */
@@ -43,9 +41,12 @@ export function createApp(parts: AppParts): (request: IncomingMessage, response:
   });
   app.use(hostedRegistry(parts));
   for (const router of parts.routers) app.use(router);
-  app.use(organizationsRouter(parts));
   app.use((_request, response) => {
     answerJson(response, 404, apiErrorBody(404, { type: 'not_found', detail: 'Not Found' }));
+  });
+  app.use('/api', (error: unknown, request: Request, response: Response, next: NextFunction) => {
+    if (response.headersSent) next(error);
+    else answerFailure(request, response, error, parts);
   });
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
     answerError(request, response, error, parts.logger);

@@ -136,7 +136,7 @@ describe('organizations and users', () => {
   test('a user is found as it was put last; names that no column can hold are nobody', async () => {
     const database = await testDatabase();
     try {
-      const users = new PostgresUsers({ database: database.knex });
+      const users = new PostgresUsers({ database: database.knex, clock: movableClock() });
       await users.put({ name: 'admin', passwordHash: 'one', isAdministrator: false });
       await users.put({ name: 'admin', passwordHash: 'two', isAdministrator: true });
       expect(await users.find('admin')).toEqual({ name: 'admin', passwordHash: 'two', isAdministrator: true });

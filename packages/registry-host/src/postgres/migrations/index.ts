@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import * as content from './0001-content.js';
 import * as contentDamage from './0002-content-damage.js';
 import * as push from './0003-push.js';
+import * as access from './0004-access.js';
 
 interface NamedMigration extends Knex.Migration {
   readonly name: string;
@@ -12,6 +13,7 @@ const MIGRATIONS: readonly NamedMigration[] = [
   { name: '0001-content', up: content.up, down: content.down },
   { name: '0002-content-damage', up: contentDamage.up, down: contentDamage.down },
   { name: '0003-push', up: push.up, down: push.down },
+  { name: '0004-access', up: access.up, down: access.down },
 ];
 
 /** The host's tables, for `knex.migrate.latest`. They are recorded in a table of their own, apart from other packages'. */
