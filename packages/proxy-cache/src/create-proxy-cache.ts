@@ -35,6 +35,7 @@ import { ContentRoots } from './postgres/content-roots.js';
 import { DigestUseTable } from './postgres/digest-use-table.js';
 import { OutageMinuteTable } from './postgres/outage-minute-table.js';
 import { UpstreamHealthTable } from './postgres/upstream-health-table.js';
+import { RememberedRefusals } from './remembered-refusals.js';
 import { CachedTags } from './tags/cached-tags.js';
 import { DigestUses } from './tags/digest-uses.js';
 import { OutageCounts } from './timeline/outage-counts.js';
@@ -101,11 +102,23 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   });
   const failures = new UpstreamFailures(emit, clock);
   const hotManifests = new HotManifests(options.manifests);
-  const checks = new TagChecks(upstreams, tags, hotManifests, health, deadlines, clock, emit, failures, logger);
+  const refusals = new RememberedRefusals(clock);
+  const checks = new TagChecks(
+    upstreams,
+    tags,
+    hotManifests,
+    health,
+    deadlines,
+    clock,
+    emit,
+    failures,
+    refusals,
+    logger,
+  );
   const spool = new Spool(options.spoolDirectory);
   const lag = new EventLoopLag();
   const slots = new DownloadSlots(options.downloads, lag);
-  const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, logger };
+  const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, refusals, logger };
   const manifests = new PullThroughManifests({ ...shared, tags, digestUses, manifests: hotManifests, checks });
   const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool, slots });
   const listingTable = new CachedListingTable(knex);

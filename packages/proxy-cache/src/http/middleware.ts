@@ -101,7 +101,7 @@ async function handle(
   } catch (error) {
     if (!isUpstreamError(error)) throw error;
     tellPassed(parts, request, route, repository, error);
-    if (!response.headersSent) throw passOn(parts, route, settings, error);
+    if (!response.headersSent) throw passOn(parts, route, settings, repository, error);
     // Cut, so that no client takes a part for the whole. It was told above, and is no surprise.
     response.destroy();
   }
@@ -191,8 +191,7 @@ function tellPassed(
   repository: ProxiedRepository,
   error: UpstreamError,
 ): void {
-  const tag = route.kind === 'manifest' && route.reference.kind === 'tag' ? route.reference.tag : undefined;
-  const age = tag === undefined ? undefined : parts.manifests.ageMs(repository, tag);
+  const age = cachedAge(parts, route, repository);
   parts.emit('passed-error', {
     organization: repository.organization,
     repository: repository.name,
@@ -208,16 +207,25 @@ function passOn(
   parts: MiddlewareParts,
   route: ProxiedRoute,
   settings: ProxyCacheSettings,
+  repository: ProxiedRepository,
   error: UpstreamError,
 ): RegistryError {
   // An address that is not valid is blocked, and has no health.
   const { down } = error.failureClass === 'blocked' ? {} : parts.health.peek(parts.health.scopeOf(settings));
+  const hasCopy = cachedAge(parts, route, repository) !== undefined;
   return pullFailure(error, {
     kind: route.kind === 'upload' ? 'manifest' : route.kind,
     hasCredentials: settings.credentials !== undefined,
     upstreamName: upstreamDisplayName(settings.upstream),
+    hasCopy,
     ...(down === undefined ? {} : { since: down.since }),
   });
+}
+
+/** Age in milliseconds of the tag that was asked for; `undefined` when it is none, or not cached. */
+function cachedAge(parts: MiddlewareParts, route: ProxiedRoute, repository: ProxiedRepository): number | undefined {
+  if (route.kind !== 'manifest' || route.reference.kind !== 'tag') return undefined;
+  return parts.manifests.ageMs(repository, route.reference.tag);
 }
 
 function referenceText(route: ProxiedRoute): string {

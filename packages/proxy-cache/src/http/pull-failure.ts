@@ -8,6 +8,8 @@ export interface FailedPull {
   readonly hasCredentials: boolean;
   /** The upstream as people name it. */
   readonly upstreamName: string;
+  /** Whether an older copy is stored, which may be served again when the upstream is in order. */
+  readonly hasCopy?: boolean;
   /** Since when the upstream is known to be down, ms since the epoch. */
   readonly since?: number;
 }
@@ -34,6 +36,16 @@ export function pullFailure(error: UpstreamError, pull: FailedPull): RegistryErr
   };
   if (failureClass === 'removed')
     return new RegistryError(unknownCode(error, pull), undefined, { detail, cause: error });
+  if (error.isSchema1 && pull.hasCopy !== true) {
+    const message =
+      `${pull.upstreamName} has this image in Docker's schema 1 only, which is not supported and which clients have given up: ` +
+      'ask its publisher to push it again with a current client, or pull another tag';
+    return new RegistryError('MANIFEST_UNKNOWN', message, {
+      detail,
+      reasonPhrase: 'Unsupported Schema 1',
+      cause: error,
+    });
+  }
   if (failureClass === 'denied') {
     return pull.hasCredentials
       ? new RegistryError('DENIED', `${pull.upstreamName} denied access to this organization's credentials`, {

@@ -1,6 +1,7 @@
 import { type Clock, type Logger, type ProxyCacheSettings, RegistryError } from '@breakwater/registry-core';
 import type { Emit, ProxyCacheEvents, RequestIdSource } from '../events.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
+import type { RememberedRefusals } from '../remembered-refusals.js';
 import type { Deadlines } from '../upstream/deadlines.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
 import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
@@ -41,6 +42,7 @@ export interface ListingChecksParts {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly failures: UpstreamFailures;
+  readonly refusals: RememberedRefusals;
   readonly logger: Logger;
 }
 
@@ -57,10 +59,12 @@ export class ListingChecks {
     settings: ProxyCacheSettings,
     { claimed = false, requestId }: { readonly claimed?: boolean; readonly requestId?: RequestIdSource } = {},
   ): RunningListing {
-    const text = `${listingKeyText(request.key)}\n${settings.credentialVersion}`;
+    const text = `listing\n${listingKeyText(request.key)}\n${settings.credentialVersion}`;
     const running = this.#running.get(text);
     if (running !== undefined) return running;
-    const started = this.#begin(request, settings, claimed, requestId);
+    const refused = this.parts.refusals.find(text);
+    if (refused !== undefined) return answered(refused);
+    const started = this.#begin(text, request, settings, claimed, requestId);
     this.#running.set(text, started);
     const ended = () => this.#running.delete(text);
     // A request that nobody waits for any more may fail; whoever waits for it sees the failure itself.
@@ -78,18 +82,20 @@ export class ListingChecks {
   }
 
   #begin(
+    text: string,
     request: ListingRequest,
     settings: ProxyCacheSettings,
     claimed: boolean,
     requestId: RequestIdSource | undefined,
   ): RunningListing {
-    const { failures, health } = this.parts;
+    const { failures, health, refusals } = this.parts;
     const content = { repository: request.key.repository.name, reference: request.key.subject };
     const late = new UpstreamError('timeout', 'the upstream did not answer within the check budget');
     let reported = false;
     const report = async (error: UpstreamError) => {
       if (reported && error.failureClass === 'timeout') return;
       reported = true;
+      refusals.note(text, error);
       failures.tell(settings, content, error, requestId);
       await health.failed(health.scopeOf(settings), error, claimed);
     };
@@ -125,4 +131,8 @@ export class ListingChecks {
       return { kind: 'failed', error };
     }
   }
+}
+
+function answered(error: UpstreamError): RunningListing {
+  return { result: Promise.resolve({ kind: 'failed', error }), overdue: async () => error };
 }

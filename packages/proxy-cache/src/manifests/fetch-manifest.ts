@@ -17,7 +17,7 @@ import type { UpstreamManifest, UpstreamRegistry } from '../upstream/upstream-re
  * Fetches a manifest and makes sure of it before anybody sees it: its bytes hash to the digest that was asked for or
  * claimed, and it is a manifest that every client reads the same way.
  *
- * @throws UpstreamError, class `integrity` for wrong bytes, `protocol` for what is not a manifest
+ * @throws UpstreamError, class `integrity` for wrong bytes, `protocol` for what is not a manifest that can be used
  */
 export async function fetchManifest(
   upstream: UpstreamRegistry,
@@ -26,6 +26,8 @@ export async function fetchManifest(
   signal: AbortSignal,
 ): Promise<StoredManifest> {
   const fetched = await upstream.getManifest(name, reference, signal);
+  // Before its digest, which is not that of its bytes: signatures were left out of it.
+  if (isSchema1MediaType(bareMediaType(fetched.contentType))) throw schema1();
   return reference.kind === 'digest' ? verified(fetched, reference.digest) : verified(fetched, fetched.claimedDigest);
 }
 
@@ -42,10 +44,13 @@ function mediaTypeOf(fetched: UpstreamManifest): StoredManifest['mediaType'] {
     return parseManifest(fetched.bytes, fetched.contentType).mediaType;
   } catch (error) {
     if (!isRegistryError(error)) throw error;
+    if (error.detail?.['schema_version'] === 1) throw schema1();
     const message = `the upstream sent a manifest that cannot be used: ${error.message}`;
     const type = bareMediaType(fetched.contentType);
-    throw new UpstreamError('protocol', message, {
-      isOfContent: isManifestMediaType(type) || isSchema1MediaType(type),
-    });
+    throw new UpstreamError('protocol', message, { isOfContent: isManifestMediaType(type) });
   }
+}
+
+function schema1(): UpstreamError {
+  return new UpstreamError('protocol', 'the upstream sent a manifest of the unsupported schema 1', { isSchema1: true });
 }

@@ -13,6 +13,7 @@ import { ageMs, effectiveCheckIntervalS } from '../decision/freshness.js';
 import { type Emit, type IsHeard, type RequestIdSource, requestFacts } from '../events.js';
 import { rateLimited, type UpstreamHealth } from '../health/upstream-health.js';
 import type { ProxiedRepository, TagKey } from '../ports.js';
+import type { RememberedRefusals } from '../remembered-refusals.js';
 import type { CachedTag } from '../tags/cached-tag.js';
 import { type CachedTags, tagKeyText } from '../tags/cached-tags.js';
 import type { DigestUses } from '../tags/digest-uses.js';
@@ -41,6 +42,7 @@ export interface PullThroughManifestsParts {
   readonly emit: Emit;
   readonly isHeard: IsHeard;
   readonly failures: UpstreamFailures;
+  readonly refusals: RememberedRefusals;
 }
 
 /** One pull of a tag. */
@@ -262,7 +264,10 @@ export class PullThroughManifests {
     digest: Digest,
     requestId: RequestIdSource | undefined,
   ): Promise<StoredManifest> {
-    const { upstreams, health, deadlines, manifests, emit, failures } = this.parts;
+    const { upstreams, health, deadlines, manifests, emit, failures, refusals } = this.parts;
+    const refusalKey = `manifest\n${contentKey(repository, digest)}\n${settings.credentialVersion}`;
+    const refused = refusals.find(refusalKey);
+    if (refused !== undefined) throw refused;
     const reference: Reference = { kind: 'digest', digest };
     const content = { repository: repository.name, reference: digest };
     await health.assertMayAsk(settings);
@@ -275,6 +280,7 @@ export class PullThroughManifests {
       return manifest;
     } catch (error) {
       if (isUpstreamError(error)) {
+        refusals.note(refusalKey, error);
         failures.tell(settings, content, error, requestId);
         await health.failed(health.scopeOf(settings), error, false);
       }

@@ -8,10 +8,10 @@ import {
   RegistryError,
   type StoredManifest,
 } from '@breakwater/registry-core';
-import { LRUCache } from 'lru-cache';
 import type { Emit, RequestIdSource } from '../events.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { TagKey } from '../ports.js';
+import type { RememberedRefusals } from '../remembered-refusals.js';
 import type { CachedTag } from '../tags/cached-tag.js';
 import { type CachedTags, tagKeyText } from '../tags/cached-tags.js';
 import type { Deadlines } from '../upstream/deadlines.js';
@@ -36,21 +36,10 @@ export interface RunningCheck {
   overdue(): Promise<UpstreamError>;
 }
 
-/** How long a refusal is remembered, in milliseconds (P13). Outages never are: their memory is upstream health. */
-const REMEMBER_REMOVED_MS = 10_000;
-const REMEMBER_DENIED_MS = 30_000;
-const MAX_REMEMBERED = 10_000;
-
-interface Refusal {
-  readonly error: UpstreamError;
-  readonly until: number;
-}
-
 /** Asks upstreams about tags: one request for all that want to know, and its outcome written down before it is told. */
 export class TagChecks {
   readonly #running = new Map<string, RunningCheck>();
   readonly #closing = new AbortController();
-  readonly #refusals = new LRUCache<string, Refusal>({ max: MAX_REMEMBERED });
 
   constructor(
     private readonly upstreams: UpstreamClient,
@@ -61,6 +50,7 @@ export class TagChecks {
     private readonly clock: Clock,
     private readonly emit: Emit,
     private readonly failures: UpstreamFailures,
+    private readonly refusals: RememberedRefusals,
     private readonly logger: Logger,
   ) {}
 
@@ -74,11 +64,11 @@ export class TagChecks {
     entry: CachedTag | undefined,
     { claimed = false, requestId }: { readonly claimed?: boolean; readonly requestId?: RequestIdSource } = {},
   ): RunningCheck {
-    const text = `${tagKeyText(key)}\n${settings.credentialVersion}`;
+    const text = `tag\n${tagKeyText(key)}\n${settings.credentialVersion}`;
     const running = this.#running.get(text);
     if (running !== undefined) return running;
-    const refusal = this.#refusals.get(text);
-    if (refusal !== undefined && refusal.until > this.clock.now()) return answered(refusal.error);
+    const refused = this.refusals.find(text);
+    if (refused !== undefined) return answered(refused);
     const check = this.#begin(text, key, settings, entry, claimed, requestId);
     this.#running.set(text, check);
     return check;
@@ -128,7 +118,7 @@ export class TagChecks {
     };
     const result = this.#ask(key, settings, entry, report)
       .then((outcome) => {
-        this.#rememberRefusal(text, outcome);
+        if (outcome.kind === 'failed') this.refusals.note(text, outcome.error);
         return outcome;
       })
       .finally(() => this.#running.delete(text));
@@ -190,14 +180,6 @@ export class TagChecks {
 
   #deadline(): AbortSignal {
     return AbortSignal.any([AbortSignal.timeout(this.deadlines.clientBudgetMs), this.#closing.signal]);
-  }
-
-  #rememberRefusal(text: string, result: CheckResult): void {
-    if (result.kind !== 'failed') return;
-    const { failureClass } = result.error;
-    const rememberMs =
-      failureClass === 'removed' ? REMEMBER_REMOVED_MS : failureClass === 'denied' ? REMEMBER_DENIED_MS : 0;
-    if (rememberMs > 0) this.#refusals.set(text, { error: result.error, until: this.clock.now() + rememberMs });
   }
 }
 

@@ -11,6 +11,8 @@ export interface UpstreamErrorOptions {
   readonly unknown?: 'repository' | 'content';
   /** It is this content that cannot be used: the upstream answered as a registry does, and is not to blame as a whole. */
   readonly isOfContent?: boolean;
+  /** It is an image of Docker's schema 1: the upstream is in order, but nobody here can ever use it. */
+  readonly isSchema1?: boolean;
   readonly cause?: unknown;
 }
 
@@ -22,6 +24,7 @@ export class UpstreamError extends Error {
   readonly unknown: 'repository' | 'content';
   readonly origin: string | undefined;
   readonly isOfContent: boolean;
+  readonly isSchema1: boolean;
 
   constructor(
     readonly failureClass: UpstreamFailureClass,
@@ -34,7 +37,8 @@ export class UpstreamError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.unknown = options.unknown ?? 'content';
     this.origin = options.origin;
-    this.isOfContent = options.isOfContent ?? false;
+    this.isSchema1 = options.isSchema1 ?? false;
+    this.isOfContent = options.isOfContent ?? this.isSchema1;
   }
 }
 
@@ -51,6 +55,7 @@ export function atOrigin(error: UpstreamError, origin: string): UpstreamError {
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
     unknown: error.unknown,
     isOfContent: error.isOfContent,
+    isSchema1: error.isSchema1,
     origin,
     ...(error.cause === undefined ? {} : { cause: error.cause }),
   });

@@ -76,6 +76,8 @@ interface ContentRequest {
 }
 
 const HEAD_UNANSWERED: ReadonlySet<number> = new Set([400, 405, 501]);
+/** Of a 404 only the body says what is not there (distribution-spec, "Error codes"), and HEAD has none. */
+const HEAD_SAYS_TOO_LITTLE: ReadonlySet<number> = new Set([404, 410]);
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_TAG_PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -97,7 +99,7 @@ export class UpstreamRegistry {
 
   /**
    * Asks for a manifest's digest, which costs no pull of a rate limit (P12). Where HEAD is known not to be answered, nothing
-   * is asked.
+   * is asked. That it is not there is for GET to say.
    */
   async headManifest(name: RepositoryName, reference: Reference, signal: AbortSignal): Promise<UpstreamManifestHead> {
     const { origin } = this.endpoint;
@@ -113,12 +115,11 @@ export class UpstreamRegistry {
     });
     // Registries that do not answer HEAD say so in several ways; GET decides then.
     const unanswered = HEAD_UNANSWERED.has(response.status);
-    if (response.status !== 200 && !unanswered) throw await this.#refusal(response, signal);
+    const isForGet = unanswered || HEAD_SAYS_TOO_LITTLE.has(response.status);
+    if (response.status !== 200 && !isForGet) throw await this.#refusal(response, signal);
     discard(response.body);
-    if (unanswered) {
-      this.refusedHeads.noteRefused(origin, path);
-      return { digest: undefined };
-    }
+    if (unanswered) this.refusedHeads.noteRefused(origin, path);
+    if (isForGet) return { digest: undefined };
     assertManifestType(response);
     return { digest: parseDigest(response.header('docker-content-digest') ?? '') };
   }

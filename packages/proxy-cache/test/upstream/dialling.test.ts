@@ -200,7 +200,7 @@ describe('sockets', () => {
     const missing = { kind: 'tag', tag: tagOf('missing') } as const;
     for (let n = 0; n < 3; n += 1) {
       await registry.headManifest(app, v1, soon());
-      await failureOf(registry.headManifest(app, missing, soon()));
+      await registry.headManifest(app, missing, soon());
       await registry.getManifest(app, v1, soon());
       await failureOf(registry.getManifest(app, missing, soon()));
     }

@@ -70,7 +70,8 @@ const PROTECTED_KEYS = [
  * Reads a manifest's bytes under the media type that came with them. A type that says nothing (none, text/plain, json,
  * octet-stream) leaves the choice to the `mediaType` in the body; two different manifest types are a contradiction.
  *
- * @throws RegistryError MANIFEST_INVALID, with a message that names what was wrong
+ * @throws RegistryError MANIFEST_INVALID, with a message that names what was wrong; of Docker's schema 1 the detail says
+ *   `schema_version` 1
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): Manifest {
   if (bytes.byteLength > MAX_MANIFEST_BYTES) {
@@ -122,7 +123,7 @@ function manifestMediaType(claimed: string, body: Record<string, unknown>): Mani
   const inBody = body['mediaType'] === undefined ? '' : body['mediaType'];
   if (typeof inBody !== 'string') throw invalid('"mediaType" is not a string');
   if (isSchema1MediaType(claimed) || isSchema1MediaType(inBody) || body['schemaVersion'] === 1) {
-    throw invalid('the manifest is of the unsupported schema 1');
+    throw invalid('the manifest is of the unsupported schema 1', { schema_version: 1 });
   }
   if (!isGenericMediaType(claimed) && !isManifestMediaType(claimed)) {
     throw invalid(`${JSON.stringify(claimed.slice(0, 128))} is not the media type of a manifest`);
@@ -190,6 +191,6 @@ function asObject(value: unknown, name: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function invalid(message: string): RegistryError {
-  return new RegistryError('MANIFEST_INVALID', message);
+function invalid(message: string, detail?: Readonly<Record<string, unknown>>): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', message, detail === undefined ? {} : { detail });
 }

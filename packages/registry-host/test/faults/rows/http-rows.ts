@@ -116,7 +116,7 @@ export const httpRows: readonly FaultRow[] = [
     title: 'the repository was deleted',
     reason: 'removed',
     A: '200s',
-    B: { wanted: '404n', now: '404m', why: 'the check is a HEAD, whose 404 has no body that says what is not known' },
+    B: '404n',
     D: '404n',
     blob: '404b',
     begin: ({ upstream, asked }) => {
@@ -260,10 +260,8 @@ export const httpRows: readonly FaultRow[] = [
     id: 'F59',
     title: 'a Docker manifest of schema 1',
     ...MANIFEST_OUTAGE,
-    // By digest it is other bytes than were asked for, before it is anything else.
-    reason: ['protocol', 'integrity'],
-    digest: '503',
-    D: { wanted: '404m', now: '503', why: 'schema 1 is told as an answer that is no manifest, not as a missing one' },
+    reason: 'protocol',
+    D: '404m',
     begin: set(
       {
         kind: 'status',
