@@ -151,7 +151,12 @@ async function failureClasses() {
 
 async function settingsErrors() {
   const { SETTINGS_ERRORS } = await built('org-settings/dist/errors.js');
-  const rows = Object.values(SETTINGS_ERRORS).map(({ status, type, message }) => [status, code(type), message]);
+  const { API_ERRORS } = await built('registry-http/dist/index.js');
+  const all = [...Object.values(API_ERRORS), ...Object.values(SETTINGS_ERRORS)];
+  const once = all.filter(({ message }, at) => all.findIndex((each) => each.message === message) === at);
+  const rows = once
+    .sort((one, other) => one.status - other.status)
+    .map(({ status, type, message }) => [status, code(type), message]);
   return table(['status', '`error_type`', '`error_message`'], rows);
 }
 

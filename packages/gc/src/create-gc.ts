@@ -1,11 +1,12 @@
 import { EventEmitter } from 'node:events';
 import { hostname } from 'node:os';
 import type { Access, Clock, ContentDisposal, ContentSweep, ContentUse, Logger } from '@breakwater/registry-core';
-import type { Router } from 'express';
+import type { ApiHandler, ApiOperation } from '@breakwater/registry-http';
 import type { Knex } from 'knex';
 import { Collector, type RunOptions } from './collector.js';
 import { errorClass, errorMessage } from './errors.js';
 import type { GcEvents } from './events.js';
+import { gcOperations } from './http/gc-operations.js';
 import { gcRouter } from './http/gc-router.js';
 import { readPeriods } from './options.js';
 import type { ExpirableTags, UpstreamState } from './ports.js';
@@ -58,7 +59,9 @@ export interface Gc {
   /** No run begins after this. Resolves when the one in flight has reached a safe point and all uses are written. */
   stop(): Promise<void>;
   /** `POST /api/v1/gc/run` (`?dry_run=true`), for administrators. */
-  router(): Router;
+  router(): ApiHandler;
+  /** What the router serves, for whoever documents the API or serves it in a way of their own. */
+  readonly operations: readonly ApiOperation[];
   readonly events: EventEmitter<GcEvents>;
 }
 
@@ -98,6 +101,7 @@ export function createGc(options: GcOptions): Gc {
     }
   });
   const runOnce = (runOptions?: RunOptions) => collector.run(runOptions);
+  const operations = gcOperations(runOnce);
   return {
     middleware: () => servedMiddleware(notes),
     runOnce,
@@ -107,7 +111,8 @@ export function createGc(options: GcOptions): Gc {
       await collector.stop();
       await notes?.close();
     },
-    router: () => gcRouter({ access, runOnce }),
+    router: () => gcRouter({ access, operations, logger }),
+    operations,
     events,
   };
 }

@@ -112,7 +112,7 @@ describe('POST /api/v1/gc/run', () => {
       detail: title,
       error_message: title,
       error_type: type,
-      title,
+      title: type,
       type: `/api/v1/error/${type}`,
       status,
     });
@@ -153,7 +153,8 @@ describe('POST /api/v1/gc/run', () => {
   test('leaves every other request to the host', async () => {
     const registry = registryWithTags();
     const post = await serve(gcOf(registry));
-    expect((await post('/api/v1/gc/run', 'admin', 'GET')).status).toBe(404);
+    const read = await post('/api/v1/gc/run', 'admin', 'GET');
+    expect([read.status, read.headers.get('allow')]).toEqual([405, 'POST']);
     expect((await post('/api/v1/gc/other', 'admin')).status).toBe(404);
     expect(registry.removals).toEqual([]);
   });

@@ -9,13 +9,15 @@ import {
   type ProxyCacheSettings,
   type ProxyCacheSettingsReader,
 } from '@breakwater/registry-core';
+import type { ApiHandler, ApiOperation } from '@breakwater/registry-http';
 import type { Knex } from 'knex';
 import { SettingsCopy } from './copy/settings-copy.js';
 import { createSecretBox, SECRET_KEY_BYTES } from './credentials/secret-box.js';
 import { invalid } from './errors.js';
 import { parseCreateBody } from './fields/parse-body.js';
 import type { NewSettings } from './fields/settings-values.js';
-import { createSettingsRouter, type HttpHandler } from './http/router.js';
+import { settingsOperations } from './http/operations.js';
+import { createSettingsRouter } from './http/router.js';
 import type { OrganizationDirectory, UpstreamProbe } from './ports.js';
 import { createSettingsReads } from './postgres/settings-reads.js';
 import { createSettingsWrites } from './postgres/settings-writes.js';
@@ -63,7 +65,9 @@ export interface Settings extends ProxyCacheSettingsReader {
 /** The settings of proxy organizations: an API to edit them and a reader for the pulls. */
 export interface OrgSettings {
   /** The settings API with its full paths, for `app.use()` at the root of an Express 4 or 5 app. */
-  router(): HttpHandler;
+  router(): ApiHandler;
+  /** What the router serves, for whoever documents the API or serves it in a way of their own. */
+  readonly operations: readonly ApiOperation[];
   readonly settings: Settings;
   /** Reads what is stored into memory. Throws RegistryError UNAVAILABLE when the database is down. Not required. */
   start(): Promise<void>;
@@ -108,8 +112,10 @@ export function createOrgSettings(options: OrgSettingsOptions): OrgSettings {
     },
   });
 
+  const operations = settingsOperations(editor);
   return {
-    router: () => createSettingsRouter({ access, organizations, editor, logger }),
+    router: () => createSettingsRouter({ access, organizations, operations, logger }),
+    operations,
     settings: {
       find: (organization) => copy.find(organization),
       async create(organization, settings, performedBy = 'system') {

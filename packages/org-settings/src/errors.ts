@@ -6,7 +6,7 @@ export interface FieldProblem {
 }
 
 /**
- * The one table of answers to requests that are refused. Types and texts are Quay's where Quay has them (its UI replaces
+ * Answers to requests that are refused, beside those of every API route (API_ERRORS of registry-http). Types and texts are Quay's where Quay has them (its UI replaces
  * every text of a 5xx, so what an administrator must read is a 4xx).
  */
 export const SETTINGS_ERRORS = {
@@ -28,13 +28,8 @@ export const SETTINGS_ERRORS = {
     type: 'invalid_request',
     message: 'Failed to validate Proxy cache configuration',
   },
-  UNAUTHENTICATED: { status: 401, type: 'invalid_token', message: 'Requires authentication' },
-  FORBIDDEN: { status: 403, type: 'insufficient_scope', message: 'Unauthorized' },
   NOT_FOUND: { status: 404, type: 'not_found', message: 'Not Found' },
-  METHOD_NOT_ALLOWED: { status: 405, type: 'method_not_allowed', message: 'Method Not Allowed' },
   PRECONDITION_FAILED: { status: 412, type: 'precondition_failed', message: 'Precondition Failed' },
-  TOO_LARGE: { status: 413, type: 'invalid_request', message: 'Request too large' },
-  UNSUPPORTED_MEDIA_TYPE: { status: 415, type: 'invalid_request', message: 'Unsupported Media Type' },
 } as const satisfies Record<string, { readonly status: number; readonly type: string; readonly message: string }>;
 
 export type SettingsErrorCode = keyof typeof SETTINGS_ERRORS;

@@ -13,6 +13,5 @@ export {
   type SettingsErrorOptions,
 } from './errors.js';
 export type { NewSettings, SettingsValues } from './fields/settings-values.js';
-export type { HttpHandler } from './http/router.js';
 export type { OrganizationDirectory, UpstreamCandidate, UpstreamProbe } from './ports.js';
 export { orgSettingsMigrations } from './postgres/migrations.js';

@@ -7,6 +7,7 @@ import {
   type Repository,
   type StoredManifest,
 } from '@breakwater/registry-core';
+import type { ApiOperation } from '@breakwater/registry-http';
 import { DownloadSlots } from './blobs/download-slots.js';
 import { EventLoopLag } from './blobs/event-loop-lag.js';
 import { PullThroughBlobs } from './blobs/pull-through-blobs.js';
@@ -18,6 +19,7 @@ import { UpstreamHealth } from './health/upstream-health.js';
 import { createApiRouter } from './http/api-router.js';
 import { lookUp } from './http/look-up.js';
 import { type Middleware, proxyCacheMiddleware } from './http/middleware.js';
+import { proxyCacheOperations } from './http/operations.js';
 import { CachedListings } from './listings/cached-listings.js';
 import { ListingChecks } from './listings/listing-checks.js';
 import { PullThroughListings } from './listings/pull-through-listings.js';
@@ -56,6 +58,8 @@ export interface ProxyCache {
    * whoever may read their settings.
    */
   router(organizations?: OrganizationDirectory): Middleware;
+  /** What the router serves, for whoever documents the API or serves it in a way of their own. */
+  readonly operations: readonly ApiOperation[];
   /** The host's manifests, with a miss in a proxy organization filled from its upstream. */
   readonly manifests: ManifestStore;
   /** The host's blobs, with a miss in a proxy organization filled from its upstream. */
@@ -158,6 +162,9 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     };
   }
 
+  const summaries = new CachedTagSummaries(knex);
+  const operations = proxyCacheOperations({ settings, health, summaries, timeline, clock });
+
   return {
     middleware: () =>
       proxyCacheMiddleware({
@@ -171,10 +178,9 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
         emit,
         logger,
       }),
-    router: (organizations = { exists: async () => true }) => {
-      const summaries = new CachedTagSummaries(knex);
-      return createApiRouter({ settings, access, organizations, health, summaries, timeline, clock, logger });
-    },
+    router: (organizations = { exists: async () => true }) =>
+      createApiRouter({ access, organizations, operations, logger }),
+    operations,
     manifests: {
       async get(repository: Repository, digest: Digest): Promise<StoredManifest | undefined> {
         const proxy = await proxied(repository);

@@ -96,7 +96,8 @@ const certificates = z
     return z.NEVER;
   });
 
-const bodySchema = z.looseObject({
+/** Fields of a body. Unknown ones pass, as with Quay, unless they look like slips. */
+export const bodySchema = z.looseObject({
   upstream_registry: upstream.optional(),
   upstream_registry_username: username.optional(),
   upstream_registry_password: password.optional(),

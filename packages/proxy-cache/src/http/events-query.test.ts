@@ -1,5 +1,5 @@
+import type { ApiError } from '@breakwater/registry-http';
 import { expect, test } from '@jest/globals';
-import type { ApiError } from './api-error.js';
 import { nextPageToken, parseEventsQuery } from './events-query.js';
 
 const NOW = Date.UTC(2024, 1, 29, 13, 7, 31);
@@ -13,7 +13,7 @@ test.each([
   ['by=day', '24h', 'day', '2024-02-28T00:00:00.000Z'],
   ['unknown=1', '24h', 'hour', '2024-02-28T13:00:00.000Z'],
 ])('%p is %s by %s from %s', (text, period, by, from) => {
-  const query = parseEventsQuery(text, NOW);
+  const query = parseEventsQuery(new URLSearchParams(text), NOW);
   expect(query).toMatchObject({ period, by });
   expect(iso(query.whole.from)).toBe(from);
   expect(iso(query.whole.to)).toBe('2024-02-29T13:08:00.000Z');
@@ -38,12 +38,15 @@ test.each([
 });
 
 test('a token goes on with the same window, however late', () => {
-  const first = parseEventsQuery('period=7d&by=minute', NOW);
+  const first = parseEventsQuery(new URLSearchParams('period=7d&by=minute'), NOW);
   const from = first.whole.from + 60_000;
   const token = nextPageToken(first, from);
   const later = NOW + 3_600_000;
   for (const text of [`next_page=${token}`, `period=7d&by=minute&next_page=${token}`]) {
-    expect(parseEventsQuery(text, later)).toEqual({ ...first, rest: { from, to: first.whole.to } });
+    expect(parseEventsQuery(new URLSearchParams(text), later)).toEqual({
+      ...first,
+      rest: { from, to: first.whole.to },
+    });
   }
 });
 
@@ -56,7 +59,7 @@ test.each([
   ['before its window', () => `next_page=${Buffer.from(`24h minute ${NOW} 0`).toString('base64url')}`],
   ['after its window', () => `next_page=${Buffer.from(`24h minute ${NOW} ${NOW * 2}`).toString('base64url')}`],
 ])('a token %s is refused', (_what, query) => {
-  const first = parseEventsQuery('period=7d&by=minute', NOW);
+  const first = parseEventsQuery(new URLSearchParams('period=7d&by=minute'), NOW);
   expect(refusal(query(nextPageToken(first, NOW - 60_000)))?.problems).toEqual([
     {
       field: 'next_page',
@@ -67,7 +70,7 @@ test.each([
 
 function refusal(text: string): ApiError | undefined {
   try {
-    parseEventsQuery(text, NOW);
+    parseEventsQuery(new URLSearchParams(text), NOW);
     return undefined;
   } catch (error) {
     return error as ApiError;

@@ -1,3 +1,5 @@
+import { invalidRequest, readQuery } from '@breakwater/registry-http';
+import { z } from 'zod';
 import {
   BUCKETS,
   type BucketLength,
@@ -6,7 +8,6 @@ import {
   type TimeWindow,
   windowUntil,
 } from '../timeline/time-window.js';
-import { ApiError, type FieldProblem } from './api-error.js';
 
 /** Which part of the timeline is asked for. `whole` is the period; `rest` is what of it is left to show. */
 export interface EventsQuery {
@@ -19,19 +20,27 @@ export interface EventsQuery {
 const DEFAULT_PERIOD: Period = '24h';
 /** A chart of some tens of columns. */
 const DEFAULT_BY: Readonly<Record<Period, BucketLength>> = { '24h': 'hour', '7d': 'hour', '30d': 'day' };
-const LONGEST_SHOWN = 32;
+
+const NO_PAGE = 'must be the next_page of an answer to the same question; leave it out to begin anew';
+
+/** What may be asked of the timeline. */
+export const eventsQuery = z.looseObject({
+  period: z.enum(keysOf(PERIODS)).optional().meta({ description: 'how far back; default 24h' }),
+  by: z.enum(keysOf(BUCKETS)).optional().meta({ description: 'length of a bucket; default hour, for 30d day' }),
+  next_page: z
+    .string()
+    .refine((token) => parsePageToken(token) !== undefined, NO_PAGE)
+    .optional()
+    .meta({ description: 'the next_page of the page before' }),
+});
 
 /**
  * Reads `period`, `by` and `next_page`. A token carries the whole question, and the time at which it was first asked, so
  * that the pages of one listing fit together.
  * @throws ApiError INVALID naming every field that is wrong, and what would be right
  */
-export function parseEventsQuery(query: string, now: number): EventsQuery {
-  const parameters = new URLSearchParams(query);
-  const problems: FieldProblem[] = [];
-  const period = oneOf(parameters, 'period', PERIODS, problems);
-  const by = oneOf(parameters, 'by', BUCKETS, problems);
-  const token = only(parameters, 'next_page', problems);
+export function parseEventsQuery(query: URLSearchParams, now: number): EventsQuery {
+  const { period, by, next_page: token } = readQuery(eventsQuery, query);
   const page = token === undefined ? undefined : parsePageToken(token);
   const continues =
     page !== undefined &&
@@ -40,10 +49,8 @@ export function parseEventsQuery(query: string, now: number): EventsQuery {
     page.rest.from < page.rest.to &&
     page.rest.from >= page.whole.from;
   if (token !== undefined && !continues) {
-    const message = 'must be the next_page of an answer to the same question; leave it out to begin anew';
-    problems.push({ field: 'next_page', message });
+    throw invalidRequest([{ field: 'next_page', message: NO_PAGE }]);
   }
-  if (problems.length > 0) throw new ApiError('INVALID', { problems });
   return page ?? firstPage(period ?? DEFAULT_PERIOD, by, now);
 }
 
@@ -66,25 +73,8 @@ function parsePageToken(token: string): EventsQuery | undefined {
   return { period, by, whole, rest: { from: Number(from), to: whole.to } };
 }
 
-function oneOf<Table extends object>(
-  parameters: URLSearchParams,
-  field: string,
-  table: Table,
-  problems: FieldProblem[],
-): (keyof Table & string) | undefined {
-  const given = only(parameters, field, problems);
-  if (given === undefined || isKey(table, given)) return given;
-  const names = Object.keys(table);
-  const right = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
-  problems.push({ field, message: `must be ${right}, not ${JSON.stringify(given.slice(0, LONGEST_SHOWN))}` });
-  return undefined;
-}
-
-/** The value of a parameter that may be given once. */
-function only(parameters: URLSearchParams, field: string, problems: FieldProblem[]): string | undefined {
-  const given = parameters.getAll(field);
-  if (given.length > 1) problems.push({ field, message: 'must be given once' });
-  return given.length === 1 ? given[0] : undefined;
+function keysOf<Table extends object>(table: Table): (keyof Table & string)[] {
+  return Object.keys(table) as (keyof Table & string)[];
 }
 
 function isKey<Table extends object>(table: Table, key: string): key is keyof Table & string {

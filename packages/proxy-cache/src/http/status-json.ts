@@ -1,8 +1,45 @@
+import { z } from 'zod';
 import type { OrganizationStatus } from '../organization-status.js';
 import { COUNTED_UP_TO } from '../postgres/cached-tag-summary.js';
 import type { BucketPage, Counts } from '../timeline/bucket-page.js';
-import type { TimelineKind } from '../timeline/timeline-kinds.js';
+import { TIMELINE_KINDS, type TimelineKind } from '../timeline/timeline-kinds.js';
 import { type EventsQuery, nextPageToken } from './events-query.js';
+
+const time = z.iso.datetime().nullable();
+const count = z.int().min(0);
+const counts = z.partialRecord(z.enum(Object.values(TIMELINE_KINDS)), z.record(z.string(), count));
+
+/** What `health` answers. */
+export const statusSchema = z.strictObject({
+  status: z.enum(['up', 'down', 'unknown']),
+  upstream: z.string(),
+  origin: z.string().nullable().meta({ description: 'name of the host that is dialled' }),
+  known_down_since: time,
+  failure_class: z.string().nullable(),
+  upstream_status: z.int().nullable().meta({ description: 'HTTP status of the upstream, if it answered' }),
+  next_check_at: time,
+  retry_after_until: time,
+  last_success_at: time,
+  last_failure_at: time,
+  rate_limit: z.strictObject({ limit: z.int().nullable(), remaining: z.int().nullable(), at: time }),
+  cached: z.strictObject({
+    tags: count,
+    lapsed: count,
+    counted_up_to: count.meta({ description: 'where counting ends: so many means at least so many' }),
+    oldest_confirmed_at: time,
+  }),
+  last_24h: z.strictObject({ shielded_pulls: count, masked_errors: count, passed_errors: count, counts }),
+});
+
+/** What `events` answers. */
+export const eventsSchema = z.strictObject({
+  period: z.string(),
+  by: z.string(),
+  from: z.iso.datetime(),
+  to: z.iso.datetime(),
+  buckets: z.array(z.strictObject({ start: z.iso.datetime(), counts })),
+  next_page: z.string().optional(),
+});
 
 /** The answer of `health`: names in snake case, times in ISO 8601, `null` for what is not known. */
 export function statusJson(status: OrganizationStatus): Readonly<Record<string, unknown>> {

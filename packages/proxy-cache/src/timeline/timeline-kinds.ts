@@ -2,7 +2,7 @@ import type { OrganizationName, UpstreamFailureClass } from '@breakwater/registr
 import type { ProxyCacheEventName } from '../events.js';
 
 /** The events that the timeline counts, and the kinds it counts them as. */
-const TIMELINE_KINDS = {
+export const TIMELINE_KINDS = {
   'shielded-pull': 'shielded_pull',
   'masked-error': 'masked_error',
   'passed-error': 'passed_error',

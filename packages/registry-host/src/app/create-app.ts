@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RegistryError } from '@breakwater/registry-core';
 import { answerError, answerFailure, answerJson, apiErrorBody } from '@breakwater/registry-http';
-import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import { type HostedRegistryParts, hostedRegistry } from './hosted-registry.js';
 
@@ -12,7 +12,7 @@ export interface AppParts extends HostedRegistryParts {
   /** Hooks that see every request before Express does, in this order. */
   readonly hooks: readonly Hook[];
   /** Routers of the packages. */
-  readonly routers: readonly RequestHandler[];
+  readonly routers: readonly Hook[];
   readonly metrics: MetricsRegistry;
   /** Whether the registry should be sent clients: not before it has started, nor while it is shutting down. */
   isReady(): boolean;
