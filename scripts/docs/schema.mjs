@@ -30,6 +30,7 @@ const PURPOSES = {
   upstream_token_server: 'which token server each registry names, both as origins',
   cached_tag_change: 'one number, raised when a cached tag moves or goes; replicas compare it once a second',
   cached_listing: 'pages of lists of tags and of referrers, as the upstream gave them, with their clocks',
+  download_lease: 'which process downloads which blob into a spool, until when, and what it failed with',
   outage_minute: 'how many pulls were shielded or failed, by organization, minute and failure class',
   gc_run: 'runs of garbage collection; the one in state `running` is the lease of the cluster',
   gc_deletion: 'what each run deleted and why, written before it was',

@@ -8,10 +8,11 @@ import {
   type StoredManifest,
 } from '@breakwater/registry-core';
 import type { ApiOperation } from '@breakwater/registry-http';
+import { DownloadLeases } from './blobs/download-leases.js';
 import { DownloadSlots } from './blobs/download-slots.js';
 import { EventLoopLag } from './blobs/event-loop-lag.js';
 import { PullThroughBlobs } from './blobs/pull-through-blobs.js';
-import { Spool } from './blobs/spool.js';
+import { Spool, type SpoolUsage } from './blobs/spool.js';
 import { ExpirableTagsView } from './gc/expirable-tags.js';
 import { UpstreamStateView } from './gc/upstream-state.js';
 import { RecoveryChecks } from './health/recovery-checks.js';
@@ -35,6 +36,7 @@ import { CachedTagSummaries } from './postgres/cached-tag-summary.js';
 import { CachedTagTable } from './postgres/cached-tag-table.js';
 import { ContentRoots } from './postgres/content-roots.js';
 import { DigestUseTable } from './postgres/digest-use-table.js';
+import { DownloadLeaseTable } from './postgres/download-lease-table.js';
 import { OutageMinuteTable } from './postgres/outage-minute-table.js';
 import { UpstreamHealthTable } from './postgres/upstream-health-table.js';
 import { RememberedRefusals } from './remembered-refusals.js';
@@ -68,6 +70,8 @@ export interface ProxyCache {
   readonly tags: ExpirableTagsView;
   /** What garbage collection needs to know of upstreams. */
   readonly upstreams: UpstreamStateView;
+  /** The files of downloads that were broken off. */
+  readonly partialFiles: PartialFiles;
   /** What settings need to know of an upstream before they are saved. */
   readonly probe: UpstreamProbe;
   readonly events: ProxyCacheEmitter;
@@ -77,8 +81,20 @@ export interface ProxyCache {
   close(): Promise<void>;
 }
 
+/** The files of downloads that were broken off: the next fetch of the blob goes on with them. */
+export interface PartialFiles {
+  /**
+   * Removes those that nobody has written to since `before` (ms since the epoch) and whose download is not under way in any
+   * process; with `dryRun` it counts them only. Safe at any time, and in several processes at once.
+   * @throws RegistryError UNAVAILABLE with reason `database`, and the file system's error
+   */
+  dropStale(before: number, dryRun?: boolean): Promise<SpoolUsage>;
+}
+
 const TAG_CHANGES = 'cached-tags';
 const PRUNE_EVERY_MS = 10 * 60_000;
+/** Twice the lease of what is stored (G15), for hosts whose garbage collection does not drop partial files sooner. */
+const PARTIAL_FILES_KEPT_MS = 2 * 60 * 60_000;
 
 /**
  * Builds a proxy cache over a host's stores. Nothing is opened or read before `start`.
@@ -124,7 +140,9 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const slots = new DownloadSlots(options.downloads, lag);
   const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, refusals, logger };
   const manifests = new PullThroughManifests({ ...shared, tags, digestUses, manifests: hotManifests, checks });
-  const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool, slots });
+  const limits = options.downloads;
+  const leases = new DownloadLeases(new DownloadLeaseTable(knex), clock, logger, limits.leaseMs);
+  const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool, slots, limits, leases });
   const listingTable = new CachedListingTable(knex);
   const cachedListings = new CachedListings(listingTable, settings, clock, logger);
   const listingChecks = new ListingChecks({ ...shared, cached: cachedListings });
@@ -144,11 +162,18 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     await digestUses.flush();
     await cachedListings.flush();
     await outageCounts.flush();
+    await leases.forget();
   });
-  const prune = new PeriodicTask('removing old events and listings', PRUNE_EVERY_MS, logger, async () => {
-    await timeline.prune();
-    await cachedListings.prune();
-  });
+  const prune = new PeriodicTask(
+    'removing old events, listings and partial files',
+    PRUNE_EVERY_MS,
+    logger,
+    async () => {
+      await timeline.prune();
+      await cachedListings.prune();
+      await blobs.dropStale(clock.now() - PARTIAL_FILES_KEPT_MS);
+    },
+  );
 
   async function proxied(repository: Repository) {
     const found = await settings.find(repository.organization);
@@ -203,11 +228,11 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     },
     tags: new ExpirableTagsView(new ContentRoots(knex), tagTable, digestTable, tags, settings),
     upstreams: new UpstreamStateView(settings, health, checks, tagTable),
+    partialFiles: { dropStale: (before, dryRun) => blobs.dropStale(before, dryRun) },
     probe: new UpstreamProbe(upstreams, deadlines),
     events,
     async start() {
       lag.start();
-      await spool.sweep(Date.now());
       await health.load();
       notices = new ChangeNotices({ messages: options.messages, channel: TAG_CHANGES, follow });
       tick.start();

@@ -1,4 +1,4 @@
-export { createProxyCache, type ProxyCache } from './create-proxy-cache.js';
+export { createProxyCache, type PartialFiles, type ProxyCache } from './create-proxy-cache.js';
 export { type AnswerDecision, type CheckOutcome, decideAnswer } from './decision/decide-answer.js';
 export { decidePull, type HealthFacts, type PullDecision } from './decision/decide-pull.js';
 export { ageMs, type CachedTagState, cachedTagState } from './decision/freshness.js';

@@ -40,7 +40,7 @@ export interface ProxyCacheOptions {
   readonly upstreamProxyUrl?: string;
   /** How long upstreams may take; what is not given is as in `DEFAULT_DEADLINES`. */
   readonly deadlines?: Partial<Deadlines>;
-  /** How many downloads run at a time; what is not given is as in `DEFAULT_DOWNLOAD_LIMITS`. */
+  /** How many downloads run at a time, and how their processes share them; what is not given is as in `DEFAULT_DOWNLOAD_LIMITS`. */
   readonly downloads?: Partial<DownloadLimits>;
   /** Where tokens of upstreams are shared with other processes; without it each process fetches its own. */
   readonly sharedTokens?: KeyValueStore;

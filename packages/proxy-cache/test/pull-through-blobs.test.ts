@@ -174,9 +174,10 @@ describe('cold pulls', () => {
       throw new Error('the disk is full');
     };
     expect(bytesAre(await cache.get(smallPath), small.digest)).toBe(true);
-    await settled();
-    expect(bytesAre(await cache.get(smallPath), small.digest)).toBe(true);
-    expect(upstream.count({ kind: 'blob' })).toBe(2);
+    await until('it is fetched again', async () => {
+      expect(bytesAre(await cache.get(smallPath), small.digest)).toBe(true);
+      return upstream.count({ kind: 'blob' }) === 2;
+    });
   });
 
   test('a spool that cannot be written to is a failure of ours', async () => {
@@ -195,12 +196,6 @@ describe('I1: bytes that are wrong', () => {
     ['another blob', { kind: 'body', body: Buffer.alloc(big.bytes.byteLength) }],
     ['none', { kind: 'body', body: '' }],
     ['a web page', { kind: 'captive-portal' }],
-    ['a reset in the middle', { kind: 'cut-body', afterBytes: 1_500_000, by: 'reset' }],
-    ['an end in the middle', { kind: 'cut-body', afterBytes: 1_500_000, by: 'fin' }],
-    [
-      'an end in the middle of unknown length',
-      { kind: 'cut-body', afterBytes: 1_500_000, by: 'fin', framing: 'close' },
-    ],
   ];
 
   test.each(faults)('%s: cut or refused, not stored, and the next pull succeeds', async (_what, fault) => {
@@ -240,14 +235,14 @@ describe('I1: bytes that are wrong', () => {
 });
 
 describe('deadlines', () => {
-  test('F13: a blob that stalls is cut after the idle time, and nothing is left', async () => {
+  test('F13: a blob that stalls again and again is cut after the idle times, and gone on with by the next pull', async () => {
     await restart({ deadlines: { idleMs: 200 } });
-    upstream.fault({ kind: 'cut-body', afterBytes: 1_500_000, by: 'stall' }, { times: 1 });
+    upstream.fault({ kind: 'cut-body', afterBytes: 300_000, by: 'stall' }, { times: 3 });
     const answer = await cache.get(bigPath);
-    expect(answer.cut).toBe(true);
+    expect([answer.cut, upstream.count({ kind: 'blob' })]).toEqual([true, 3]);
     expect(answer.endedAfterMs).toBeLessThan(3_000);
-    await settled();
     expect(bytesAre(await cache.get(bigPath), big.digest)).toBe(true);
+    await settled();
   });
 
   test('a blob whose headers do not come is 504 after the client budget', async () => {
@@ -264,13 +259,14 @@ describe('deadlines', () => {
     expect([bytesAre(answer, big.digest), answer.endedAfterMs > 300]).toEqual([true, true]);
   });
 
-  test('close ends what is under way, and leaves no file, no socket and no connection', async () => {
+  test('close ends what is under way, and leaves no socket, no lease and a file to go on with', async () => {
     upstream.fault({ kind: 'cut-body', afterBytes: 1_500_000, by: 'stall' });
     const pulling = cache.get(bigPath).catch((error: unknown) => error);
-    await until('the download runs', async () => (await cache.spooled()).length === 1);
+    await until('the download runs', async () => (await cache.spooledBytes()) > 0);
     const spooled = cache.spooled;
     await cache.cache.close();
-    expect(await spooled()).toEqual([]);
+    expect(await spooled()).toEqual([expect.stringMatching(/\.rest$/)]);
+    expect(await cluster.database.knex('download_lease').where('upstream', upstream.host)).toEqual([]);
     expect(await pulling).toMatchObject({ cut: true });
     await until('no socket', () => upstream.openSockets === 0);
   });

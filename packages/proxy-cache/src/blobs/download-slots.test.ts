@@ -7,10 +7,10 @@ const b = 'b' as OrganizationName;
 
 test('an organization that has all of its turns does not hold up another', async () => {
   const slots = new DownloadSlots({
+    ...DEFAULT_DOWNLOAD_LIMITS,
     maxDownloads: 4,
     maxDownloadsPerOrganization: 2,
     downloadQueueMs: 60_000,
-    maxLagMs: 500,
   });
   const first = await slots.take(a);
   await slots.take(a);
@@ -30,10 +30,10 @@ test('an organization that has all of its turns does not hold up another', async
 
 test('the process has no more turns than it has, whoever asks', async () => {
   const slots = new DownloadSlots({
+    ...DEFAULT_DOWNLOAD_LIMITS,
     maxDownloads: 1,
     maxDownloadsPerOrganization: 8,
     downloadQueueMs: 1,
-    maxLagMs: 500,
   });
   const release = await slots.take(a);
   await expect(slots.take(b)).rejects.toMatchObject({

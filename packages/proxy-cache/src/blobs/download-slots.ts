@@ -10,15 +10,24 @@ export interface DownloadLimits {
   readonly downloadQueueMs: number;
   /** How far this process may be behind before it takes no more downloads, in milliseconds, default 500. */
   readonly maxLagMs: number;
+  /**
+   * How long a process that downloads is not heard of before another one takes over, in milliseconds, default 30,000
+   * (P10). It is heard of three times as often.
+   */
+  readonly leaseMs: number;
 }
 
-/** The defaults of requirement P15. */
+/** The defaults of requirements P10 and P15. */
 export const DEFAULT_DOWNLOAD_LIMITS: DownloadLimits = {
   maxDownloads: 64,
   maxDownloadsPerOrganization: 8,
   downloadQueueMs: 5_000,
   maxLagMs: 500,
+  leaseMs: 30_000,
 };
+
+/** What of its turns an organization leaves to its clients: those in the background are taken from the rest only. */
+const CLIENTS_SHARE = 0.5;
 
 interface Waiting {
   readonly organization: OrganizationName;
@@ -41,6 +50,22 @@ export class DownloadSlots {
   ) {}
 
   /**
+   * Takes a turn for work that no client waits for: none while clients wait, or where clients would soon have to.
+   * @throws RegistryError UNAVAILABLE with reason `overload` at once
+   */
+  takeInBackground(organization: OrganizationName): () => void {
+    const { maxDownloads, maxDownloadsPerOrganization } = this.limits;
+    const own = this.#taken.get(organization) ?? 0;
+    const isFree =
+      this.#waiting.size === 0 &&
+      this.#total < Math.ceil(maxDownloads * CLIENTS_SHARE) &&
+      own < Math.ceil(maxDownloadsPerOrganization * CLIENTS_SHARE);
+    if (!isFree || this.lag.recentMs() > this.limits.maxLagMs) throw overloaded();
+    this.#occupy(organization);
+    return this.#onceReleased(organization);
+  }
+
+  /**
    * Waits for a turn. Call what it resolves to, once, when the download has ended.
    * @throws RegistryError UNAVAILABLE with reason `overload` when the wait was in vain
    */
@@ -48,6 +73,10 @@ export class DownloadSlots {
     if (this.lag.recentMs() > this.limits.maxLagMs) throw overloaded();
     if (!this.#isFree(organization)) await this.#wait(organization);
     else this.#occupy(organization);
+    return this.#onceReleased(organization);
+  }
+
+  #onceReleased(organization: OrganizationName): () => void {
     let released = false;
     return () => {
       if (released) return;

@@ -1,6 +1,6 @@
-import { rm } from 'node:fs/promises';
 import {
   type BlobStore,
+  type Clock,
   type Digest,
   type Logger,
   type OpenBlob,
@@ -17,16 +17,24 @@ import type { RememberedRefusals } from '../remembered-refusals.js';
 import type { Deadlines } from '../upstream/deadlines.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
 import { isUpstreamError } from '../upstream/upstream-error.js';
+import type { UpstreamBlob } from '../upstream/upstream-registry.js';
 import type { UpstreamFailures } from '../upstream-failures.js';
-import { Download } from './download.js';
-import type { DownloadSlots } from './download-slots.js';
-import type { Spool } from './spool.js';
+import { DownloadLease, type DownloadLeases } from './download-leases.js';
+import type { DownloadLimits, DownloadSlots } from './download-slots.js';
+import { FollowedDownload } from './follow-download.js';
+import { GrowingBlob } from './growing-blob.js';
+import type { Spool, SpoolUsage } from './spool.js';
+import type { SpoolFile } from './spool-file.js';
+import { Transfer } from './transfer.js';
 
 /** What pulls of blobs lean on. */
 export interface PullThroughBlobsParts {
   readonly local: BlobStore;
   readonly spool: Spool;
   readonly slots: DownloadSlots;
+  readonly limits: DownloadLimits;
+  readonly leases: DownloadLeases;
+  readonly clock: Clock;
   readonly health: UpstreamHealth;
   readonly upstreams: UpstreamClient;
   readonly deadlines: Deadlines;
@@ -51,10 +59,19 @@ interface BlobPull {
   readonly requestId: RequestIdSource | undefined;
 }
 
+/** A download of this process, or one that it follows. */
+interface Joined {
+  readonly blob: GrowingBlob;
+  /** Resolves when it is over; rejects with what it failed with. */
+  readonly ended: Promise<void>;
+}
+
+/** Gives a turn to download back. */
+type Release = () => void;
+
 /** Pulls of blobs: from the host's store, else streamed from the upstream while they are stored. */
 export class PullThroughBlobs {
-  readonly #downloads = new Map<string, Promise<Download | undefined>>();
-  readonly #running = new Set<Promise<void>>();
+  readonly #joined = new Map<string, Joined>();
   readonly #closing = new AbortController();
 
   constructor(private readonly parts: PullThroughBlobsParts) {}
@@ -75,13 +92,32 @@ export class PullThroughBlobs {
         this.#tellPull(repository, digest, 'hit');
         return { blob: stored, headers: hitHeaders() };
       }
-      const download = await this.#join({ settings, repository, digest, requestId });
-      const blob = await download?.reader();
+      const blob = await this.#join({ settings, repository, digest, requestId }).blob.reader();
       // A download that ended between the look into the store and now has left the blob there, or made room for another.
       if (blob === undefined) continue;
       this.#tellPull(repository, digest, 'miss');
       return { blob, headers: forwardedHeaders('uri-miss', true) };
     }
+  }
+
+  /**
+   * Fetches a blob of a repository into the host's store, behind the downloads that clients wait for: it resolves when the
+   * blob is stored, at once if it is already. A download that is under way, here or in another process that shares the
+   * spool, is waited for and not begun a second time; what an earlier attempt has left is gone on with. It neither
+   * counts attempts nor repeats itself over time: whoever calls it decides whether and when to try again.
+   *
+   * @throws UpstreamError when the upstream does not give it, as a pull would be told
+   * @throws RegistryError UNAVAILABLE with reason `overload`, at once, when clients need the turns; `storage` or
+   *   `database` for failures of our own
+   */
+  async ensure(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<void> {
+    if ((await this.#storedSize(repository, digest)) !== undefined) return;
+    const key = contentKey(repository, digest);
+    const pull = { settings, repository, digest, requestId: undefined };
+    const joined =
+      this.#joined.get(key) ?? this.#join(pull, this.parts.slots.takeInBackground(repository.organization));
+    await joined.ended;
+    if ((await this.#storedSize(repository, digest)) === undefined) throw storageFailure();
   }
 
   /** Size of a blob in bytes, without fetching it. `undefined` when the upstream does not say. */
@@ -92,8 +128,8 @@ export class PullThroughBlobs {
     requestId?: RequestIdSource,
   ): Promise<{ readonly size: number; readonly headers: ExtraHeaders } | undefined> {
     // First what is on its way, then what is stored: the other way round, a download that ends in between would be missed.
-    const download = await this.#downloads.get(contentKey(repository, digest));
-    if (download !== undefined) return { size: await download.size(), headers: forwardedHeaders('uri-miss', true) };
+    const growing = await this.#joined.get(contentKey(repository, digest))?.blob.size();
+    if (growing !== undefined) return { size: growing, headers: forwardedHeaders('uri-miss', true) };
     const stored = await this.#storedSize(repository, digest);
     if (stored !== undefined) return { size: stored, headers: hitHeaders() };
     this.#assertNotRefused({ settings, repository, digest });
@@ -105,26 +141,44 @@ export class PullThroughBlobs {
     return size === undefined ? undefined : { size, headers: forwardedHeaders('uri-miss', false) };
   }
 
-  /** Ends the downloads under way and waits until they are gone. */
+  /**
+   * Removes partial files that nobody has written to since `before` (ms since the epoch) and whose download is not under
+   * way in any process; with `dryRun` it counts them only. Safe at any time: what is removed is fetched anew.
+   */
+  async dropStale(before: number, dryRun = false): Promise<SpoolUsage> {
+    const { spool, leases, clock } = this.parts;
+    const holders = await leases.holders(await spool.identity());
+    return spool.dropStale(before, clock, holders, dryRun);
+  }
+
+  /** Ends the downloads under way and waits until they are gone. What they have is left for the next process. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.allSettled([...this.#downloads.values()]);
-    await Promise.allSettled([...this.#running]);
+    await Promise.allSettled([...this.#joined.values()].map(({ ended }) => ended));
   }
 
   /**
-   * One download per digest and repository: content is readable only where its own upstream gave it (S26). `undefined`
-   * when another one has stored the blob meanwhile.
+   * One download per digest and repository: content is readable only where its own upstream gave it (S26).
+   * @param turn a turn to download with, if there is one already
    */
-  #join(pull: BlobPull): Promise<Download | undefined> {
+  #join(pull: BlobPull, turn?: Release): Joined {
     const key = contentKey(pull.repository, pull.digest);
-    const joined = this.#downloads.get(key);
-    if (joined !== undefined) return joined;
-    const done = () => this.#downloads.delete(key);
-    const starting = this.#start(pull, done);
-    this.#downloads.set(key, starting);
-    starting.then((download) => download ?? done(), done);
-    return starting;
+    const known = this.#joined.get(key);
+    if (known !== undefined) {
+      turn?.();
+      return known;
+    }
+    const blob = new GrowingBlob();
+    const ended = this.#fetch(blob, pull, turn).finally(() => {
+      this.#joined.delete(key);
+      turn?.();
+      blob.release().catch((error: unknown) => this.parts.logger.warn({ err: error }, 'a spooled file stays open'));
+    });
+    // Those who read hear of it from the blob.
+    ended.catch(() => undefined);
+    const joined = { blob, ended };
+    this.#joined.set(key, joined);
+    return joined;
   }
 
   async #storedSize(repository: ProxiedRepository, digest: Digest): Promise<number | undefined> {
@@ -133,63 +187,120 @@ export class PullThroughBlobs {
     return stored?.size;
   }
 
-  async #start(pull: BlobPull, done: () => void): Promise<Download | undefined> {
-    const { settings, repository, digest } = pull;
-    const { deadlines, health, upstreams, slots } = this.parts;
-    this.#assertNotRefused(pull);
-    await health.assertMayAsk(settings);
-    if ((await this.#storedSize(repository, digest)) !== undefined) return undefined;
-    const release = await slots.take(repository.organization);
-    const deadline = new Deadline(this.#closing.signal, deadlines.clientBudgetMs);
+  /** Downloads, or follows the process that does and takes over from it, until the blob is there or has failed. */
+  async #fetch(blob: GrowingBlob, pull: BlobPull, turn: Release | undefined): Promise<void> {
+    const { repository, digest } = pull;
+    const { deadlines, leases, spool, limits, logger } = this.parts;
     try {
-      const { body, size, origin } = await this.#asked(pull, () =>
-        upstreams.registry(settings).getBlob(repository.name, digest, deadline.signal),
-      );
-      deadline.extend(deadlines.blobMs);
-      await health.sent(origin);
-      const download = await this.#create(digest, size, deadline.signal).catch((error: unknown) => {
-        body.destroy();
-        throw storageFailure(error);
-      });
-      const running = this.#finish(download, pull, () => download.run(body), done).finally(() => {
-        deadline.clear();
-        release();
-        this.#running.delete(running);
-      });
-      this.#running.add(running);
-      return download;
+      this.#assertNotRefused(pull);
+      const identity = await spool.identity().catch(asStorageFailure);
+      const key = { spool: identity, repository, digest };
+      for (;;) {
+        const claimed = await leases.claim(key);
+        if (claimed instanceof DownloadLease) return await this.#lead(blob, pull, claimed, turn);
+        const firstByteMs = deadlines.clientBudgetMs + limits.downloadQueueMs;
+        const options = {
+          key,
+          leases,
+          spool,
+          blob,
+          firstByteMs,
+          patienceMs: limits.leaseMs,
+          signal: this.#closing.signal,
+        };
+        if ((await new FollowedDownload(options, claimed).run()) === 'stored') return blob.retire();
+        logger.info({ digest, repository: repository.name }, 'a download that another process began is gone on with');
+      }
     } catch (error) {
-      deadline.clear();
-      release();
+      blob.fail(error);
       throw error;
     }
   }
 
-  async #create(digest: Digest, expectedSize: number | undefined, signal: AbortSignal): Promise<Download> {
-    const file = await this.parts.spool.fileFor(digest);
-    return Download.create({ digest, file, expectedSize, idleMs: this.parts.deadlines.idleMs, signal });
+  /** Downloads under a lease, which it ends. */
+  async #lead(blob: GrowingBlob, pull: BlobPull, lease: DownloadLease, turn: Release | undefined): Promise<void> {
+    const { settings, repository, digest } = pull;
+    const { health, slots } = this.parts;
+    let failure: unknown;
+    let release = turn;
+    try {
+      // Who had the lease before has stored it, perhaps.
+      if ((await this.#storedSize(repository, digest)) !== undefined) return blob.retire();
+      await health.assertMayAsk(settings);
+      release ??= await slots.take(repository.organization);
+      await this.#download(blob, pull, lease);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      release?.();
+      await lease.end(this.#closing.signal.aborted ? undefined : failure);
+    }
   }
 
-  /** Runs the download to its end and hands the verified file to the host. Never rejects. */
-  async #finish(
-    download: Download,
-    { settings, repository, digest, requestId }: BlobPull,
-    run: () => Promise<void>,
-    done: () => void,
-  ): Promise<void> {
-    const { local, failures, logger } = this.parts;
+  /** Fills the file, and hands it to the host when it is verified and flushed; else leaves what may be gone on with. */
+  async #download(blob: GrowingBlob, pull: BlobPull, lease: DownloadLease): Promise<void> {
+    const { settings, repository, digest, requestId } = pull;
+    const { deadlines, failures, logger, spool } = this.parts;
     const content = { organization: repository.organization, repository: repository.name, reference: digest };
+    const file = await spool.begin(repository, digest, lease.holder).catch(asStorageFailure);
+    await blob.attach(file, 0);
+    const deadline = new Deadline(this.#closing.signal, deadlines.blobMs);
+    const transfer = new Transfer({
+      digest,
+      file,
+      blob,
+      idleMs: deadlines.idleMs,
+      signal: deadline.signal,
+      ask: (from) => this.#open(pull, from, deadline.signal),
+      onSize: (size) => lease.announce(size),
+    });
     try {
-      await run();
-      await local.import(repository, digest, download.file);
+      await transfer.run();
     } catch (error) {
-      if (isUpstreamError(error)) failures.tell(settings, content, error, requestId);
-      logger.warn({ err: error, ...content }, 'a blob could not be fetched and stored; the next pull starts anew');
+      const isWrong = isUpstreamError(error) && error.failureClass === 'integrity';
+      if (isWrong) failures.tell(settings, content, error, requestId);
+      const { reached } = transfer;
+      if (reached > 0) logger.warn({ err: error, ...content, bytes: reached }, 'a blob could be fetched in part only');
+      const isOfUse = reached > 0 && isUpstreamError(error) && !isWrong && (await lease.isHeld());
+      await (isOfUse ? spool.leave(repository, digest, file) : spool.discard(file)).catch(() => undefined);
+      throw isUpstreamError(error) ? error : storageFailure(error);
     } finally {
-      done();
-      await rm(download.file, { force: true }).catch(() => undefined);
-      await download.release().catch(() => undefined);
+      deadline.clear();
     }
+    await this.#store(pull, file, lease);
+  }
+
+  /** Readers have what they need; only keeping it depends on the disk, and on the lease. Never rejects. */
+  async #store({ repository, digest }: BlobPull, file: SpoolFile, lease: DownloadLease): Promise<void> {
+    const { local, logger, spool } = this.parts;
+    try {
+      await file.sync();
+      if (await lease.isHeld()) await local.import(repository, digest, file.path);
+    } catch (error) {
+      const content = { organization: repository.organization, repository: repository.name, reference: digest };
+      logger.warn({ err: error, ...content }, 'a blob could not be stored; the next pull fetches it again');
+    } finally {
+      await spool.discard(file).catch(() => undefined);
+    }
+  }
+
+  /** Asks for the blob from a byte on; the answer's headers have to be there within the client budget. */
+  async #open(pull: BlobPull, from: number, whole: AbortSignal): Promise<UpstreamBlob> {
+    const { settings, repository, digest } = pull;
+    const { deadlines, health, upstreams } = this.parts;
+    const deadline = new Deadline(whole, deadlines.clientBudgetMs);
+    const answer = await this.#asked(pull, () =>
+      upstreams.registry(settings).getBlob(repository.name, digest, deadline.signal, from),
+    ).catch((error: unknown) => {
+      deadline.clear();
+      throw error;
+    });
+    // The signal stays that of the body: of the two deadlines only that of the whole is left.
+    deadline.cancel();
+    answer.body.once('close', () => deadline.clear());
+    await health.sent(answer.origin);
+    return answer;
   }
 
   /** Asks the upstream, and tells the health of whichever origin failed: a content server's says nothing of the registry's. */
@@ -231,11 +342,11 @@ function refusalKey({ settings, repository, digest }: Omit<BlobPull, 'requestId'
   return `blob\n${contentKey(repository, digest)}\n${settings.credentialVersion}`;
 }
 
-/** A deadline that is extended once the headers are there, and ends with the cache. */
+/** A deadline below another one. */
 class Deadline {
   readonly #controller = new AbortController();
   readonly #abort = () => this.#controller.abort();
-  #timer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout;
 
   constructor(
     private readonly parent: AbortSignal,
@@ -250,21 +361,26 @@ class Deadline {
     return this.#controller.signal;
   }
 
-  extend(ms: number): void {
+  /** Only the other one is left. */
+  cancel(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#abort, ms);
   }
 
   clear(): void {
-    clearTimeout(this.#timer);
+    this.cancel();
     this.parent.removeEventListener('abort', this.#abort);
   }
 }
 
-function storageFailure(cause: unknown): RegistryError {
+function asStorageFailure(cause: unknown): never {
+  throw storageFailure(cause);
+}
+
+function storageFailure(cause?: unknown): RegistryError {
   return new RegistryError('UNAVAILABLE', 'the registry cannot store the blob', {
     detail: { reason: 'storage' },
+    headers: { 'retry-after': '5' },
     reasonPhrase: 'Registry Storage Failed',
-    cause,
+    ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -1,31 +1,162 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { constants, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Digest, digestAlgorithm, digestHex } from '@breakwater/registry-core';
+import {
+  type Clock,
+  type Digest,
+  digestAlgorithm,
+  digestHex,
+  type Repository,
+  repositoryKey,
+} from '@breakwater/registry-core';
+import { SpoolFile } from './spool-file.js';
 
-/** How old a file must be before it counts as left behind, in milliseconds: no download takes that long. */
-const LEFT_BEHIND_AFTER_MS = 2 * 60 * 60_000;
-const SUFFIX = '.part';
+/** A file that its holder writes to: `<download>.<holder>.part`. */
+const PART = '.part';
+/** A file that nobody writes to any more: `<download>.rest`. */
+const REST = '.rest';
+/** The identity of the directory: processes that read the same one share it. */
+const IDENTITY = '.spool-id';
 
-/** The directory of growing files. */
+/** What was found in a spool, or removed from it. */
+export interface SpoolUsage {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/**
+ * The directory of growing files, which processes may share. A file belongs to one digest of one repository, for the
+ * rest of a blob must come from the upstream that the beginning came from (S26), and to one holder of the lease, who is
+ * the only one to write to it. Who comes after a holder that ended in order takes its file over; after one that vanished,
+ * and may yet wake up, a copy of it.
+ */
 export class Spool {
+  #identity: Promise<string> | undefined;
+
   constructor(private readonly directory: string) {}
 
-  /** A path for one download of a digest. */
-  async fileFor(digest: Digest): Promise<string> {
-    await mkdir(this.directory, { recursive: true, mode: 0o700 });
-    const name = `${digestAlgorithm(digest)}-${digestHex(digest)}.${randomBytes(6).toString('hex')}${SUFFIX}`;
-    return join(this.directory, name);
+  /** What tells this directory from those of other processes, wherever it is mounted. */
+  identity(): Promise<string> {
+    this.#identity ??= this.#readIdentity();
+    this.#identity.catch(() => {
+      this.#identity = undefined;
+    });
+    return this.#identity;
   }
 
-  /** Removes what a killed process left behind. @param wallNow ms since the epoch, as files are dated */
-  async sweep(wallNow: number): Promise<void> {
-    await mkdir(this.directory, { recursive: true, mode: 0o700 });
-    for (const name of await readdir(this.directory)) {
-      if (!name.endsWith(SUFFIX)) continue;
-      const file = join(this.directory, name);
-      const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
-      if (wallNow - mtimeMs > LEFT_BEHIND_AFTER_MS) await rm(file, { force: true });
+  /** A holder's file to write to, with what those before it have left. */
+  async begin(repository: Repository, digest: Digest, holder: string): Promise<SpoolFile> {
+    await this.#make();
+    const name = downloadName(repository, digest);
+    const path = this.#part(name, holder);
+    const [longest, ...others] = await this.#leftOf(name);
+    for (const other of others) await rm(other, { force: true });
+    if (longest === undefined) return SpoolFile.toWrite(path);
+    try {
+      await takeOver(longest, path);
+      return await SpoolFile.toWrite(path, true);
+    } catch (error) {
+      // What is left may be removed, or unreadable, or too much to be copied: it is only a saving.
+      await rm(longest, { force: true });
+      await rm(path, { force: true });
+      if ((error as { code?: unknown }).code === undefined) throw error;
+      return SpoolFile.toWrite(path);
     }
   }
+
+  /** A holder's file to read from; `undefined` when it is not there, or not yet. */
+  follow(repository: Repository, digest: Digest, holder: string): Promise<SpoolFile | undefined> {
+    return SpoolFile.toRead(this.#part(downloadName(repository, digest), holder));
+  }
+
+  /** Leaves a file to whoever fetches the blob next. Its holder writes to it no more. */
+  async leave(repository: Repository, digest: Digest, { path }: SpoolFile): Promise<void> {
+    await rename(path, join(this.directory, `${downloadName(repository, digest)}${REST}`));
+  }
+
+  async discard({ path }: SpoolFile): Promise<void> {
+    await rm(path, { force: true });
+  }
+
+  /**
+   * Removes, or with `dryRun` only counts, what was written to last before `before`, by a clock, unless one of these
+   * holders has it. Files are dated by this machine, so what counts is how long ago that was by either clock.
+   */
+  async dropStale(before: number, clock: Clock, holders: ReadonlySet<string>, dryRun: boolean): Promise<SpoolUsage> {
+    const writtenBefore = Date.now() - (clock.now() - before);
+    let files = 0;
+    let bytes = 0;
+    for (const name of await this.#names()) {
+      if (!isSpooled(name) || holders.has(holderOf(name))) continue;
+      const path = join(this.directory, name);
+      const found = await stat(path).catch(() => undefined);
+      if (found === undefined || found.mtimeMs >= writtenBefore) continue;
+      files += 1;
+      bytes += found.size;
+      if (!dryRun) await rm(path, { force: true });
+    }
+    return { files, bytes };
+  }
+
+  /** Files of a download, the longest one first. */
+  async #leftOf(name: string): Promise<readonly string[]> {
+    const paths = (await this.#names())
+      .filter((each) => each.startsWith(`${name}.`))
+      .map((each) => join(this.directory, each));
+    const sizes = await Promise.all(paths.map(async (path) => (await stat(path).catch(() => undefined))?.size ?? 0));
+    return paths
+      .map((path, index) => ({ path, size: sizes[index] ?? 0 }))
+      .sort((a, b) => b.size - a.size)
+      .map(({ path }) => path);
+  }
+
+  async #names(): Promise<readonly string[]> {
+    await this.#make();
+    return readdir(this.directory);
+  }
+
+  async #make(): Promise<void> {
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+  }
+
+  async #readIdentity(): Promise<string> {
+    await this.#make();
+    const path = join(this.directory, IDENTITY);
+    const own = `${path}.${randomUUID()}`;
+    await writeFile(own, randomUUID(), { mode: 0o600 });
+    try {
+      // All or nothing, unlike writing: another process sees a whole identity or none.
+      await link(own, path);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
+    } finally {
+      await rm(own, { force: true });
+    }
+    return readFile(path, 'utf8');
+  }
+
+  #part(name: string, holder: string): string {
+    return join(this.directory, `${name}.${holder}${PART}`);
+  }
+}
+
+/** The beginning of the names of a download's files. */
+function downloadName(repository: Repository, digest: Digest): string {
+  const owner = createHash('sha256').update(repositoryKey(repository)).digest('hex').slice(0, 32);
+  return `${digestAlgorithm(digest)}-${digestHex(digest)}.${owner}`;
+}
+
+function isSpooled(name: string): boolean {
+  return name.endsWith(PART) || name.endsWith(REST);
+}
+
+function holderOf(name: string): string {
+  return name.split('.').at(-2) ?? '';
+}
+
+async function takeOver(left: string, path: string): Promise<void> {
+  if (left.endsWith(REST)) return rename(left, path);
+  // A clone where the file system can.
+  await copyFile(left, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  await rm(left, { force: true });
 }

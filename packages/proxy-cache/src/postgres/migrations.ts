@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import * as outageMinutes from './migrations/0002-outage-minutes.js';
 import * as tokenServersAndRateLimits from './migrations/0003-token-servers-and-rate-limits.js';
 import * as cachedListings from './migrations/0004-cached-listings.js';
+import * as downloadLeases from './migrations/0005-download-leases.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -70,6 +71,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
     down: tokenServersAndRateLimits.down,
   },
   { name: '0004_cached_listings', up: cachedListings.up, down: cachedListings.down },
+  { name: '0005_download_leases', up: downloadLeases.up, down: downloadLeases.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import {
   bareMediaType,
   type Clock,
@@ -40,10 +40,15 @@ export interface UpstreamManifest {
   readonly claimedDigest: Digest | undefined;
 }
 
-/** A blob that is about to arrive. `size` in bytes, if the upstream says. Whoever has it reads or destroys the body. */
+/** A blob, or the rest of one, that is about to arrive. Whoever has it reads or destroys the body. */
 export interface UpstreamBlob {
   readonly body: Readable;
+  /** Where in the blob the body begins: 0 from a server that ignores `Range`, and then nowhere near what was asked for. */
+  readonly from: number;
+  /** Size of the whole blob in bytes, if the upstream says. */
   readonly size: number | undefined;
+  /** The strong `ETag`, if there is one: parts of different ones are not of the same body. */
+  readonly etag: string | undefined;
   /** The origin that sends it: that of a content server, as a rule, behind a redirect. */
   readonly origin: string;
 }
@@ -72,6 +77,7 @@ interface ContentRequest {
   /** Below `/v2/`, made of validated parts only. */
   readonly path: string;
   readonly accept?: string;
+  readonly range?: string;
   readonly signal: AbortSignal;
 }
 
@@ -163,11 +169,26 @@ export class UpstreamRegistry {
     return contentLength(response);
   }
 
-  async getBlob(name: RepositoryName, digest: Digest, signal: AbortSignal): Promise<UpstreamBlob> {
-    const { response, origin } = await this.#sendForBlob('GET', name, digest, signal);
-    if (response.status !== 200) throw atOrigin(await this.#refusal(response, signal), origin);
+  /**
+   * Asks for a blob from byte `from` on. The answer may begin elsewhere: look at its `from`. A blob that has no byte there
+   * because that is its end has an empty body.
+   */
+  async getBlob(name: RepositoryName, digest: Digest, signal: AbortSignal, from = 0): Promise<UpstreamBlob> {
+    const { response, origin } = await this.#sendForBlob('GET', name, digest, signal, from);
+    const part = from === 0 ? undefined : parseContentRange(response.header('content-range'));
+    if (response.status === 416 && part?.size === from) {
+      discard(response.body);
+      return { body: Readable.from([]), from, size: from, etag: undefined, origin };
+    }
+    if (response.status !== 200 && (response.status !== 206 || part?.start === undefined)) {
+      if (from > 0 && (response.status === 206 || response.status === 416)) throw noRange(response);
+      throw atOrigin(await this.#refusal(response, signal), origin);
+    }
     assertNotEncoded(response);
-    return { body: response.body, size: contentLength(response), origin };
+    const etag = strongTag(response.header('etag'));
+    return response.status === 200
+      ? { body: response.body, from: 0, size: contentLength(response), etag, origin }
+      : { body: response.body, from: part?.start ?? 0, size: part?.size, etag, origin };
   }
 
   async listTags(
@@ -242,9 +263,11 @@ export class UpstreamRegistry {
     name: RepositoryName,
     digest: Digest,
     signal: AbortSignal,
+    from = 0,
   ): Promise<FollowedResponse> {
     const repository = this.endpoint.repositoryPath(name);
-    const request = { method, repository, path: `${repository}/blobs/${digest}`, signal };
+    const range = from === 0 ? {} : { range: `bytes=${from}-` };
+    const request = { method, repository, path: `${repository}/blobs/${digest}`, signal, ...range };
     const first = await this.#send(request);
     if (!this.#isDeniedElsewhere(first)) return first;
     discard(first.response.body);
@@ -296,6 +319,7 @@ export class UpstreamRegistry {
       method: request.method,
       headers: {
         ...(request.accept === undefined ? {} : { accept: request.accept }),
+        ...(request.range === undefined ? {} : { range: request.range }),
         ...(authorization === undefined ? {} : { authorization }),
       },
       caPem: this.settings.upstreamCaPem,
@@ -359,6 +383,23 @@ function contentLength(response: UpstreamResponse): number | undefined {
   return header !== undefined && /^[0-9]{1,15}$/.test(header) ? Number(header) : undefined;
 }
 
+/** `Content-Range` in bytes (RFC 9110, 14.4). The start is absent from that of a 416, the size where it is not known. */
+function parseContentRange(
+  header: string | undefined,
+): { readonly start: number | undefined; readonly size: number | undefined } | undefined {
+  const match = /^bytes (?:([0-9]{1,15})-[0-9]{1,15}|\*)\/([0-9]{1,15}|\*)$/i.exec(header?.trim() ?? '');
+  if (match === null) return undefined;
+  const [, start, size] = match;
+  return {
+    start: start === undefined ? undefined : Number(start),
+    size: size === undefined || size === '*' ? undefined : Number(size),
+  };
+}
+
+function strongTag(header: string | undefined): string | undefined {
+  return header?.startsWith('"') === true ? header : undefined;
+}
+
 function readTags(body: Buffer): readonly string[] {
   try {
     const { tags } = JSON.parse(body.toString('utf8')) as { tags?: unknown };
@@ -390,6 +431,12 @@ function nextReferrers(link: string | undefined, subject: Digest, asked: string)
   const isSameList = target.pathname.replace(/%3a/i, ':').endsWith(`/referrers/${subject}`);
   if (!isSameList || next === asked) throw noWayOn();
   return next;
+}
+
+function noRange(response: UpstreamResponse): UpstreamError {
+  discard(response.body);
+  const facts = { upstreamStatus: response.status, isOfContent: true };
+  return new UpstreamError('protocol', 'the upstream does not go on where it was asked to', facts);
 }
 
 function noWayOn(): UpstreamError {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -59,6 +59,7 @@ export interface TestCache {
   told(name: ProxyCacheEventName): Record<string, unknown>[];
   get(path: string, options?: RawRequestOptions): Promise<RawAnswer>;
   spooled(): Promise<readonly string[]>;
+  spooledBytes(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -142,6 +143,10 @@ export async function startCluster(): Promise<TestCluster> {
       );
       await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
       const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const spooled = async () => {
+        const names = await readdir(spoolDirectory).catch(() => []);
+        return names.filter((name) => !name.startsWith('.'));
+      };
       const running: TestCache = {
         cache,
         knex,
@@ -151,7 +156,11 @@ export async function startCluster(): Promise<TestCluster> {
         passedOn,
         told: (name) => events.filter((event) => event.name === name).map(({ payload }) => payload),
         get: (path, requested) => rawGet(`${base}${path}`, requested),
-        spooled: () => readdir(spoolDirectory).catch(() => []),
+        spooled,
+        async spooledBytes() {
+          const sizes = (await spooled()).map((name) => stat(join(spoolDirectory, name)).then(({ size }) => size));
+          return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+        },
         async stop() {
           if (!caches.delete(running)) return;
           server.closeAllConnections();

@@ -64,6 +64,15 @@ describe('a verifier', () => {
     );
   });
 
+  test('tells the digest of what it has seen, and goes on', () => {
+    const whole = Buffer.from('the whole');
+    const verifier = new DigestVerifier(digestOf(whole));
+    verifier.update(whole.subarray(0, 4));
+    expect(verifier.digest).toBe(digestOf(whole.subarray(0, 4)));
+    verifier.update(whole.subarray(4));
+    expect([verifier.digest, verifier.verify()]).toEqual([digestOf(whole), true]);
+  });
+
   test('refuses the right content under a wrong size', () => {
     const verifier = new DigestVerifier(EMPTY_SHA256 as Digest);
     expect(verifier.verify(1)).toBe(false);

@@ -45,6 +45,11 @@ export class DigestVerifier {
     return this.#bytes;
   }
 
+  /** The digest of the bytes seen so far. */
+  get digest(): Digest {
+    return `${digestAlgorithm(this.expected)}:${this.#hash.copy().digest('hex')}` as Digest;
+  }
+
   update(chunk: Uint8Array): void {
     this.#hash.update(chunk);
     this.#bytes += chunk.byteLength;

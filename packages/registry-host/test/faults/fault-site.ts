@@ -122,7 +122,8 @@ export class FaultSite implements AsyncDisposable {
 
   /** Files that are on their way. */
   async spooled(): Promise<readonly string[]> {
-    return readdir(join(this.registry.state.directory, 'spool'));
+    const names = await readdir(join(this.registry.state.directory, 'spool'));
+    return names.filter((name) => !name.startsWith('.'));
   }
 }
 

@@ -8,6 +8,9 @@ const TIMEOUT = { A: '200s', B: '504', D: '504', blob: '504', reason: 'timeout' 
 const BLOBS_ONLY = { A: '=', B: '=', D: '=' } as const;
 const MANIFESTS = { match: { kind: 'manifest' } } as const;
 const BLOBS = { match: { kind: 'blob' } } as const;
+/** GETs of blobs only: HEAD has no body to break. */
+const ONE_BLOB = { match: { kind: 'blob', method: 'GET' }, times: 1 } as const;
+const TWO_BLOBS = { ...ONE_BLOB, times: 2 } as const;
 const DAY_MS = 86_400_000;
 
 /** Faults of connections, names and certificates: F1 to F31. */
@@ -60,11 +63,18 @@ export const connectionRows: readonly FaultRow[] = [
   },
   {
     id: 'F8',
-    title: 'reset in the middle of a blob',
+    title: 'reset in the middle of a blob, again and again',
     ...BLOBS_ONLY,
     reason: 'connect',
     blob: ['cut', '503'],
     begin: fault(({ upstream }) => upstream.fault({ kind: 'cut-body', afterBytes: 2_000, by: 'reset' }, BLOBS)),
+  },
+  {
+    id: 'F8',
+    title: 'reset in the middle of a blob, twice',
+    ...BLOBS_ONLY,
+    blob: '=',
+    begin: fault(({ upstream }) => upstream.fault({ kind: 'cut-body', afterBytes: 2_000, by: 'reset' }, TWO_BLOBS)),
   },
   {
     id: 'F9',
@@ -79,9 +89,9 @@ export const connectionRows: readonly FaultRow[] = [
   },
   {
     id: 'F9',
-    title: 'a blob of no told length ends early',
+    title: 'a blob of no told length ends early, again and again',
     ...BLOBS_ONLY,
-    reason: 'integrity',
+    reason: ['integrity', 'connect'],
     blob: ['cut', '503'],
     blobHead: '=',
     begin: fault(({ upstream }) =>
@@ -90,7 +100,7 @@ export const connectionRows: readonly FaultRow[] = [
   },
   {
     id: 'F10',
-    title: 'a blob is shorter than was told',
+    title: 'a blob is shorter than was told, again and again',
     ...BLOBS_ONLY,
     reason: 'connect',
     blob: ['cut', '503'],
@@ -107,11 +117,18 @@ export const connectionRows: readonly FaultRow[] = [
   },
   {
     id: 'F13',
-    title: 'a blob stalls',
+    title: 'a blob stalls, again and again',
     ...BLOBS_ONLY,
     reason: 'timeout',
     blob: ['cut', '504'],
     begin: fault(({ upstream }) => upstream.fault({ kind: 'cut-body', afterBytes: 2_000, by: 'stall' }, BLOBS)),
+  },
+  {
+    id: 'F13',
+    title: 'a blob stalls once',
+    ...BLOBS_ONLY,
+    blob: '=',
+    begin: fault(({ upstream }) => upstream.fault({ kind: 'cut-body', afterBytes: 2_000, by: 'stall' }, ONE_BLOB)),
   },
   {
     id: 'F14',

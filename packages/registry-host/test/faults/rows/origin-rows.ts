@@ -115,12 +115,23 @@ export const originRows: readonly FaultRow[] = [
   },
   {
     id: 'F76',
-    title: 'the content server stops half way',
+    title: 'the content server stops half way, again and again',
     ...BLOBS_ONLY,
     reason: 'connect',
     blob: ['cut', '503'],
     cdn: true,
     begin: fault(({ upstream }) => upstream.fault({ kind: 'cut-body', afterBytes: 2_000, by: 'fin' }, CDN_BLOBS)),
+  },
+  {
+    id: 'F76',
+    title: 'the content server stops half way, once',
+    ...BLOBS_ONLY,
+    blob: '=',
+    cdn: true,
+    begin: fault(({ upstream }) => {
+      const once = { match: { ...CDN_BLOBS.match, method: 'GET' }, times: 1 } as const;
+      upstream.fault({ kind: 'cut-body', afterBytes: 2_000, by: 'fin' }, once);
+    }),
   },
   {
     id: 'F78',

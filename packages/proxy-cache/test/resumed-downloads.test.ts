@@ -1,0 +1,240 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, open, rm, stat, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  buildImage,
+  type Fault,
+  type FaultScope,
+  type FaultUpstream,
+  MemoryBlobStore,
+  type RawAnswer,
+  repositoryOf,
+  startFaultUpstream,
+} from '@breakwater/test-kit';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startCluster, type TestCache, type TestCacheOptions, type TestCluster, until } from './support/cluster.js';
+import { closeQuietly, settingsFor } from './support/upstream-client.js';
+
+const MIB = 1024 * 1024;
+const image = buildImage({ seed: 'resumed', layers: [8 * MIB] });
+const [layer] = image.layers;
+if (layer === undefined) throw new Error('the image has a layer');
+const { digest, size } = layer;
+const path = `/v2/acme/app/blobs/${digest}`;
+const BLOBS = { match: { kind: 'blob' } } as const;
+
+let cluster: TestCluster;
+let upstream: FaultUpstream;
+let other: FaultUpstream;
+let blobs: MemoryBlobStore;
+let spoolDirectory: string;
+let cache: TestCache;
+
+beforeAll(async () => {
+  cluster = await startCluster();
+});
+
+afterAll(() => cluster.stop());
+
+beforeEach(async () => {
+  upstream = await startFaultUpstream();
+  upstream.add('app', 'v1', image);
+  other = await startFaultUpstream();
+  other.add('app', 'v1', image);
+  cluster.configure(settingsFor(upstream.host));
+  blobs = new MemoryBlobStore();
+  spoolDirectory = await mkdtemp(join(tmpdir(), 'breakwater-spool-'));
+  await start();
+});
+
+afterEach(async () => {
+  await cache.stop();
+  await closeQuietly(upstream);
+  await closeQuietly(other);
+  await rm(spoolDirectory, { recursive: true, force: true });
+});
+
+async function start(options: TestCacheOptions = {}): Promise<void> {
+  cache = await cluster.startCache({ blobs, spoolDirectory, deadlines: { idleMs: 300 }, ...options });
+}
+
+const repository = () => repositoryOf('acme/app', upstream.host);
+const breaks = (afterBytes: number, scope: FaultScope = {}): void =>
+  void upstream.fault({ kind: 'cut-body', afterBytes, by: 'fin' }, { ...BLOBS, ...scope });
+const stored = () => until('the blob is stored', async () => (await blobs.open(repository(), digest)) !== undefined);
+const isWhole = (answer: RawAnswer) =>
+  answer.status === 200 &&
+  !answer.cut &&
+  `sha256:${createHash('sha256').update(answer.bytes).digest('hex')}` === digest;
+const ranges = () =>
+  upstream.requests
+    .filter(({ kind, method }) => kind === 'blob' && method === 'GET')
+    .map(({ headers }) => headers.range);
+
+describe('one unbroken body', () => {
+  const faults: readonly (readonly [string, Fault])[] = [
+    ['F8: a reset', { kind: 'cut-body', afterBytes: 3 * MIB, by: 'reset' }],
+    ['F10: an early end', { kind: 'cut-body', afterBytes: 3 * MIB, by: 'fin' }],
+    ['F9: an early end of an untold length', { kind: 'cut-body', afterBytes: 3 * MIB, by: 'fin', framing: 'close' }],
+    ['F13: a stall', { kind: 'cut-body', afterBytes: 3 * MIB, by: 'stall' }],
+  ];
+
+  test.each(faults)('%s is gone on with from the byte reached', async (_what, fault) => {
+    upstream.fault(fault, { ...BLOBS, times: 1 });
+    expect(isWhole(await cache.get(path))).toBe(true);
+    const [whole, rest = '', ...more] = ranges();
+    expect([whole, more]).toEqual([undefined, []]);
+    // Of what was on its way when a connection is reset, a part is lost.
+    const from = Number(/^bytes=(\d+)-$/.exec(rest)?.[1]);
+    expect([from > 0, from <= 3 * MIB]).toEqual([true, true]);
+    await stored();
+    await until('an empty spool', async () => (await cache.spooled()).length === 0);
+  });
+
+  test('as often as it breaks, as long as it gets on', async () => {
+    breaks(1.5 * MIB);
+    expect(isWhole(await cache.get(path))).toBe(true);
+    expect(ranges()).toEqual([undefined, ...[1, 2, 3, 4, 5].map((n) => `bytes=${n * 1.5 * MIB}-`)]);
+  });
+
+  test('P4: three attempts where it does not get on, and what came is kept for the next pull', async () => {
+    breaks(1_000);
+    const answer = await cache.get(path);
+    expect([answer.cut, answer.bytes.byteLength]).toEqual([true, 2_999]);
+    expect(ranges()).toEqual([undefined, 'bytes=1000-', 'bytes=2000-']);
+    upstream.clearFaults();
+    expect(isWhole(await cache.get(path))).toBe(true);
+    expect(ranges().slice(3)).toEqual(['bytes=3000-']);
+  });
+
+  test('a redirect target that flips is asked for anew', async () => {
+    const first = upstream.redirectBlobsTo();
+    upstream.fault({ kind: 'cut-body', afterBytes: 2 * MIB, by: 'fin' }, { match: { kind: 'blob', server: 'cdn' } });
+    const answer = cache.get(path);
+    await until('it is under way', () => upstream.count({ server: 'cdn' }) > 0);
+    first.clear();
+    upstream.redirectBlobsTo(other.origins.cdn);
+    expect(isWhole(await answer)).toBe(true);
+    expect(other.requests.map(({ headers }) => headers.range)).toEqual([`bytes=${2 * MIB}-`]);
+  });
+
+  test('F74: an expired signature costs no attempt', async () => {
+    upstream.redirectBlobsTo();
+    const cdn = { match: { kind: 'blob', server: 'cdn' } } as const;
+    upstream.fault({ kind: 'cut-body', afterBytes: 2 * MIB, by: 'reset' }, { ...cdn, times: 1 });
+    const answer = cache.get(path);
+    await until('it is under way', () => upstream.count({ server: 'cdn' }) > 0);
+    upstream.fault({ kind: 'status', status: 403 }, { ...cdn, times: 1 });
+    expect(isWhole(await answer)).toBe(true);
+  });
+});
+
+describe('no wrong splice', () => {
+  const others: readonly (readonly [string, Fault])[] = [
+    ['the whole instead of the rest', { kind: 'ignore-range' }],
+    [
+      'another part than was asked for',
+      { kind: 'headers', headers: { 'Content-Range': `bytes 7-${size - 1}/${size}` } },
+    ],
+    ['a part that says nothing of where it is from', { kind: 'headers', headers: { 'Content-Range': undefined } }],
+    ['a part of another entity', { kind: 'headers', headers: { ETag: '"another"' } }],
+    ['that there is no such part', { kind: 'status', status: 416 }],
+  ];
+
+  test.each(others)('%s: the beginning is compared, and what is new goes on', async (_what, fault) => {
+    breaks(3 * MIB, { times: 1 });
+    const answer = cache.get(path);
+    await until('it is under way', () => ranges().length === 1);
+    upstream.fault(fault, { ...BLOBS, times: 1 });
+    expect(isWhole(await answer)).toBe(true);
+    await stored();
+  });
+
+  test('another beginning than before is a failure, and nothing of it is kept', async () => {
+    breaks(3 * MIB, { times: 1 });
+    const answer = cache.get(path);
+    await until('it is under way', () => ranges().length === 1);
+    upstream.fault({ kind: 'ignore-range' }, { ...BLOBS, times: 1 });
+    upstream.fault({ kind: 'bit-flip', at: 5 }, { ...BLOBS, times: 1 });
+    expect((await answer).cut).toBe(true);
+    expect(cache.told('integrity-failure')).toHaveLength(1);
+    await until('an empty spool', async () => (await cache.spooled()).length === 0);
+    expect(isWhole(await cache.get(path))).toBe(true);
+  });
+
+  test('F14: one bit wrong in the rest, and nobody has the last byte', async () => {
+    breaks(3 * MIB, { times: 1 });
+    const answer = cache.get(path);
+    await until('it is under way', () => ranges().length === 1);
+    upstream.fault({ kind: 'bit-flip' }, { ...BLOBS, times: 1 });
+    const { cut, bytes } = await answer;
+    expect([cut, bytes.byteLength < size]).toEqual([true, true]);
+    expect(await blobs.open(repository(), digest)).toBeUndefined();
+    expect(isWhole(await cache.get(path))).toBe(true);
+  });
+});
+
+describe('over a restart', () => {
+  async function interrupted(): Promise<void> {
+    upstream.fault({ kind: 'cut-body', afterBytes: 5 * MIB, by: 'stall' }, { ...BLOBS, times: 1 });
+    await cache.stop();
+    await start({ deadlines: { idleMs: 60_000 } });
+    const cut = cache.get(path);
+    await until('five MiB are there', async () => (await cache.spooledBytes()) >= 4 * MIB);
+    await cache.stop();
+    expect((await cut).cut).toBe(true);
+    await start();
+  }
+
+  const sizeOf = async (name: string) => (await stat(join(spoolDirectory, name))).size;
+
+  test('a partial file is gone on with', async () => {
+    await interrupted();
+    const [name = ''] = await cache.spooled();
+    const reached = await sizeOf(name);
+    expect(isWhole(await cache.get(path))).toBe(true);
+    expect(ranges()).toEqual([undefined, `bytes=${reached}-`]);
+  });
+
+  test('S26: not by another repository', async () => {
+    await interrupted();
+    other.add('elsewhere', 'v1', image);
+    upstream.add('elsewhere', 'v1', image);
+    expect(isWhole(await cache.get(`/v2/acme/elsewhere/blobs/${digest}`))).toBe(true);
+    expect(ranges()).toEqual([undefined, undefined]);
+  });
+
+  test('a partial file that is wrong costs one pull, not all of them', async () => {
+    await interrupted();
+    const [name = ''] = await cache.spooled();
+    const file = await open(join(spoolDirectory, name), 'r+');
+    await file.write(Buffer.from('wrong'), 0, 5, 1_000);
+    await file.close();
+    expect((await cache.get(path)).cut).toBe(true);
+    expect(isWhole(await cache.get(path))).toBe(true);
+  });
+
+  test('G15: one that nobody wants is dropped after its time, one in use is not', async () => {
+    await interrupted();
+    const [name = ''] = await cache.spooled();
+    const { partialFiles } = cache.cache;
+    const hourAgo = () => cluster.clock.now() - 3_600_000;
+    expect(await partialFiles.dropStale(hourAgo())).toEqual({ files: 0, bytes: 0 });
+    const old = Date.now() / 1000 - 3_601;
+    await utimes(join(spoolDirectory, name), old, old);
+    const found = { files: 1, bytes: await sizeOf(name) };
+    expect(await partialFiles.dropStale(hourAgo(), true)).toEqual(found);
+    expect(await cache.spooled()).toHaveLength(1);
+    expect(await partialFiles.dropStale(hourAgo())).toEqual(found);
+    expect(await cache.spooled()).toEqual([]);
+
+    upstream.fault({ kind: 'cut-body', afterBytes: 5 * MIB, by: 'stall' }, { ...BLOBS, times: 1 });
+    const answer = cache.get(path);
+    await until('it is under way', async () => (await cache.spooled()).length === 1);
+    const [running = ''] = await cache.spooled();
+    await utimes(join(spoolDirectory, running), old, old);
+    expect(await partialFiles.dropStale(cluster.clock.now())).toEqual({ files: 0, bytes: 0 });
+    expect(isWhole(await answer)).toBe(true);
+  });
+});
