@@ -61,7 +61,7 @@ export class GrowingBlob {
     this.#wake();
   }
 
-  /** There is nothing to read here: the blob is in the store. */
+  /** The blob is in the store: nobody begins to read it here any more. */
   retire(): void {
     this.#retired = true;
     this.#wake();

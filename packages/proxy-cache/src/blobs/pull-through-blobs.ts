@@ -268,18 +268,21 @@ export class PullThroughBlobs {
     } finally {
       deadline.clear();
     }
-    await this.#store(pull, file, lease);
+    if (await this.#store(pull, file, lease)) blob.retire();
   }
 
   /** Readers have what they need; only keeping it depends on the disk, and on the lease. Never rejects. */
-  async #store({ repository, digest }: BlobPull, file: SpoolFile, lease: DownloadLease): Promise<void> {
+  async #store({ repository, digest }: BlobPull, file: SpoolFile, lease: DownloadLease): Promise<boolean> {
     const { local, logger, spool } = this.parts;
     try {
       await file.sync();
-      if (await lease.isHeld()) await local.import(repository, digest, file.path);
+      const isHeld = await lease.isHeld();
+      if (isHeld) await local.import(repository, digest, file.path);
+      return isHeld;
     } catch (error) {
       const content = { organization: repository.organization, repository: repository.name, reference: digest };
       logger.warn({ err: error, ...content }, 'a blob could not be stored; the next pull fetches it again');
+      return false;
     } finally {
       await spool.discard(file).catch(() => undefined);
     }
