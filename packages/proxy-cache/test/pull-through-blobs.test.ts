@@ -144,7 +144,9 @@ describe('cold pulls', () => {
     expect([head.status, head.headers['content-length']]).toEqual([200, String(big.bytes.byteLength)]);
     expect(upstream.requests.map(({ method }) => method)).toEqual(['HEAD']);
     await cache.get(bigPath);
-    await settled();
+    await until('a hit', async () =>
+      /; hit/.test((await cache.get(bigPath, { method: 'HEAD' })).headers['cache-status']?.toString() ?? ''),
+    );
     upstream.reset();
     const { date: _a, ...stored } = (await cache.get(bigPath, { method: 'HEAD' })).headers;
     const { date: _b, ...got } = (await cache.get(bigPath)).headers;
