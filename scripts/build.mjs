@@ -1,18 +1,19 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPage } from './build-page.mjs';
 import { installed, ROOT } from './lib/root.mjs';
 import { runStep } from './lib/run.mjs';
 import { setUp } from './setup.mjs';
 
 /**
- * Compiles what has changed: by default every package, and the types of the tests.
+ * Compiles what has changed: by default every package, and the types of the tests; then the settings page.
  *
  * @param project a folder with a tsconfig.json, which is compiled with what it refers to
  */
 export async function build(project = '.') {
   removeStale();
-  return await runStep('build', installed('tsc'), ['-b', project]);
+  return (await runStep('build', installed('tsc'), ['-b', project])) && (await buildPage());
 }
 
 /** The compiler leaves behind what was made of sources that are gone, and an import of that would still work. */

@@ -6,6 +6,7 @@ const MAY_IMPORT = {
   'registry-core': [],
   'registry-http': ['registry-core'],
   'proxy-cache': ['registry-core', 'registry-http'],
+  // It serves the files of settings-page, which it finds and never loads.
   'org-settings': ['registry-core', 'registry-http'],
   gc: ['registry-core', 'registry-http'],
   'registry-host': ['registry-core', 'registry-http', 'proxy-cache', 'org-settings', 'gc'],
@@ -27,6 +28,10 @@ const EXPRESS = {
 const FACADE = /^packages\/(?:registry-host\/|[^/]+\/src\/(?:create-[^/]+|index|options|ports)\.ts$)/;
 const HOST = { where: /^packages\/registry-host\/src\//, said: 'registry-host' };
 
+const PAGE = { where: /^packages\/settings-page\/(?:src\/|vite\.config)/, said: 'settings-page' };
+/** Where the page asks the API of its own origin: it runs in browsers. */
+const PAGE_REQUESTS = /^packages\/settings-page\/src\/api\//;
+
 /** Where a library may be imported. `types`: where its types may be, beyond that. */
 const FENCES = {
   axios: UPSTREAM,
@@ -36,6 +41,11 @@ const FENCES = {
   ioredis: REDIS,
   express: { ...EXPRESS, types: FACADE },
   pg: HOST,
+  react: PAGE,
+  'react-dom': PAGE,
+  '@patternfly/react-core': PAGE,
+  '@patternfly/react-table': PAGE,
+  '@tanstack/react-query': PAGE,
 };
 
 /**
@@ -67,12 +77,12 @@ export function checkImports(files) {
     const edges = [];
     for (const each of imports) {
       const say = (text) => problems.push(`${file}:${each.line} ${text}`);
-      if (each.from.startsWith('.')) edges.push(checkRelative(file, owner, each, say));
+      if (each.from.startsWith('.')) edges.push(checkRelative(file, owner, each, say, files));
       else if (each.from.startsWith('@breakwater/')) checkEdge(owner, isTest(file), each, say);
       else if (!exempt) checkLibrary(file, owner, each, say);
     }
     graph.set(file, edges);
-    if (exempt || UPSTREAM.where.test(file)) continue;
+    if (exempt || UPSTREAM.where.test(file) || PAGE_REQUESTS.test(file)) continue;
     for (const line of fetchLines) problems.push(`${file}:${line} fetch belongs into ${UPSTREAM.said}`);
   }
   return [...problems, ...cycles(graph)];
@@ -82,10 +92,13 @@ function isTest(file) {
   return /\.test\.tsx?$/.test(file) || /^packages\/[^/]+\/test\//.test(file);
 }
 
-function checkRelative(file, owner, { from }, say) {
-  const target = posix.join(posix.dirname(file), from).replace(/\.js$/, '.ts');
+function checkRelative(file, owner, { from }, say, files) {
+  const stem = posix.join(posix.dirname(file), from);
+  const component = stem.replace(/\.js$/, '.tsx');
+  const target = files.has(component) ? component : stem.replace(/\.js$/, '.ts');
+  const isStyle = owner === 'settings-page' && target.endsWith('.css');
   if (!target.startsWith(`packages/${owner}/`)) say(`${from} leaves the package: import @breakwater/…`);
-  else if (!/\.(?:ts|json)$/.test(target)) say(`${from} needs the suffix .js`);
+  else if (!/\.(?:tsx?|json)$/.test(target) && !isStyle) say(`${from} needs the suffix .js`);
   else if (isTest(target) && !isTest(file)) say(`${from} is a test`);
   return target;
 }
@@ -102,6 +115,7 @@ function checkLibrary(file, owner, { from, typeOnly, names }, say) {
   const name = from.startsWith('@') ? from.split('/', 2).join('/') : from.split('/')[0];
   if (owner === 'registry-core' && !from.startsWith('node:'))
     say(`registry-core imports nothing but node:, not ${from}`);
+  if (owner === 'settings-page' && from.startsWith('node:')) say(`settings-page runs in browsers: no ${from}`);
   const fence = FENCES[name];
   if (fence !== undefined && !fence.where.test(file) && !(typeOnly && fence.types?.test(file))) {
     say(`${name} belongs into ${fence.said}`);

@@ -17,6 +17,7 @@ import { invalid } from './errors.js';
 import { parseCreateBody } from './fields/parse-body.js';
 import type { NewSettings } from './fields/settings-values.js';
 import { settingsOperations } from './http/operations.js';
+import { createPage } from './http/page.js';
 import { createSettingsRouter } from './http/router.js';
 import type { OrganizationDirectory, UpstreamProbe } from './ports.js';
 import { createSettingsReads } from './postgres/settings-reads.js';
@@ -68,6 +69,12 @@ export interface OrgSettings {
   router(): ApiHandler;
   /** What the router serves, for whoever documents the API or serves it in a way of their own. */
   readonly operations: readonly ApiOperation[];
+  /**
+   * The settings page at /organization/{organization}?tab=Settings, with a list of organizations and a sign-in page, for
+   * `app.use()` at the root of an Express 4 or 5 app. It asks the API of its own origin: what the router and the host
+   * have.
+   */
+  page(): ApiHandler;
   readonly settings: Settings;
   /** Reads what is stored into memory. Throws RegistryError UNAVAILABLE when the database is down. Not required. */
   start(): Promise<void>;
@@ -115,6 +122,7 @@ export function createOrgSettings(options: OrgSettingsOptions): OrgSettings {
   const operations = settingsOperations(editor);
   return {
     router: () => createSettingsRouter({ access, organizations, operations, logger }),
+    page: () => createPage({ logger }),
     operations,
     settings: {
       find: (organization) => copy.find(organization),

@@ -9,6 +9,8 @@ import { isUpstreamError } from './upstream/upstream-error.js';
 
 /** How an organization's cache is: its upstream, what is cached, and the last 24 hours. Times are ms since the epoch. */
 export interface OrganizationStatus {
+  /** When it was like that, by the clock that every age is told by. */
+  readonly at: number;
   readonly settings: ProxyCacheSettings;
   readonly upstream: UpstreamStatus;
   readonly cached: CachedTagSummary;
@@ -52,7 +54,7 @@ export async function organizationStatus(
   ]);
   // With a period of 0 nothing may be served unconfirmed, however young it is.
   const lapsed = stalenessPeriodS === 0 ? cached.tags : cached.lapsed;
-  return { settings, upstream, cached: { ...cached, lapsed }, lastDay };
+  return { at: now, settings, upstream, cached: { ...cached, lapsed }, lastDay };
 }
 
 async function upstreamStatus(

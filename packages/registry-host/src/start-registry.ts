@@ -296,6 +296,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     metrics: createMetrics(proxyCache, gc, storageEvents),
     hooks: [gc.middleware(), proxyCache.middleware()],
     routers: [
+      orgSettings.page(),
       orgSettings.router(),
       proxyCache.router(organizations),
       gc.router(),

@@ -21,7 +21,7 @@ export {
   skopeoPush,
   writeDirectoryLayout,
 } from './clients/skopeo.js';
-export { dockerRegistryTool, redisServerTool, skopeoTool } from './clients/tools.js';
+export { chromiumTool, dockerRegistryTool, redisServerTool, skopeoTool } from './clients/tools.js';
 export { type Duration, durationMs, type MovableClock, movableClock } from './clock/movable-clock.js';
 export { describeBlobStore, readBlob, writeBlobFile } from './contracts/blob-store-contract.js';
 export { describeKeyValueStore } from './contracts/key-value-store-contract.js';

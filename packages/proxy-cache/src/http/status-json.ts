@@ -46,6 +46,7 @@ export function statusJson(status: OrganizationStatus): Readonly<Record<string, 
   const { settings, upstream, cached, lastDay } = status;
   return {
     status: upstream.status,
+    at: isoTime(status.at),
     upstream: settings.upstream,
     origin: upstream.originHost ?? null,
     known_down_since: isoTime(upstream.downSince),

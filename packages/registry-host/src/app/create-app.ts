@@ -28,6 +28,7 @@ export function createApp(parts: AppParts): (request: IncomingMessage, response:
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  app.get('/', (_request, response) => response.redirect(302, '/organization'));
   app.get('/livez', (_request, response) => answerJson(response, 200, { live: true }));
   app.get('/readyz', (_request, response) => {
     const ready = parts.isReady();

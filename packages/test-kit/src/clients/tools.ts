@@ -14,3 +14,8 @@ export function dockerRegistryTool(): Need {
 export function redisServerTool(): Need {
   return tool('redis-server', 'apt-get install redis-server');
 }
+
+/** The real browser. */
+export function chromiumTool(): Need {
+  return tool('chromium', 'apt-get install chromium');
+}

@@ -1,0 +1,18 @@
+import type { TimelinePeriod } from './shapes.js';
+
+/** Keys under which answers are kept. All of an organization begin with its name. */
+export function settingsKey(organization: string): readonly string[] {
+  return [organization, 'settings'];
+}
+
+export function organizationKey(organization: string): readonly string[] {
+  return [organization, 'organization'];
+}
+
+export function healthKey(organization: string): readonly string[] {
+  return [organization, 'health'];
+}
+
+export function eventsKey(organization: string, period: TimelinePeriod): readonly string[] {
+  return [organization, 'events', period];
+}

@@ -1,0 +1,84 @@
+import { type ApiOptions, createSender } from './request.js';
+import type {
+  Events,
+  Health,
+  Organization,
+  OrganizationList,
+  Session,
+  SettingsBody,
+  SettingsView,
+  StoredSettings,
+  TimelinePeriod,
+} from './shapes.js';
+
+/** Everything that the page asks of the API. Every function throws ApiFailure. */
+export type SettingsPageApi = ReturnType<typeof createSettingsPageApi>;
+
+/** A client for the API of one registry. It keeps the token of the session, and nothing else. */
+export function createSettingsPageApi(options: ApiOptions = {}) {
+  const { send, setToken } = createSender(options);
+  const begin = (session: Session): Session => {
+    if (session.csrf_token !== null) setToken(session.csrf_token);
+    return session;
+  };
+  const home = (organization: string) => `/api/v1/organization/${encodeURIComponent(organization)}`;
+
+  return {
+    /** Who is signed in. @throws ApiFailure with status 401 when nobody is */
+    async session(): Promise<Session> {
+      const { body } = await send('GET', '/api/v1/session');
+      return begin(body as Session);
+    },
+    /** @throws ApiFailure with status 403 when the name or the password is wrong */
+    async signIn(username: string, password: string): Promise<Session> {
+      const { body } = await send('POST', '/api/v1/signin', { username, password });
+      return begin(body as Session);
+    },
+    async signOut(): Promise<void> {
+      await send('POST', '/api/v1/signout');
+    },
+
+    /** A page of the organizations that the reader sees, by name. */
+    async organizations(page?: string): Promise<OrganizationList> {
+      const { body } = await send('GET', `/api/v1/organizations${page === undefined ? '' : `?next_page=${page}`}`);
+      return body as OrganizationList;
+    },
+    /** @throws ApiFailure with status 403 when there is none, or none for the reader */
+    async organization(organization: string): Promise<Organization> {
+      const { body } = await send('GET', home(organization));
+      return body as Organization;
+    },
+
+    /** What is stored; `undefined` when nothing is configured. */
+    async settings(organization: string): Promise<StoredSettings | undefined> {
+      const { body, headers } = await send('GET', `${home(organization)}/proxycache`);
+      const view = body as SettingsView;
+      return view.upstream_registry === '' ? undefined : { view, etag: headers.get('etag') ?? '' };
+    },
+    async createSettings(organization: string, body: SettingsBody): Promise<void> {
+      await send('POST', `${home(organization)}/proxycache`, body);
+    },
+    /** Changes what the body names. @throws ApiFailure with status 412 when it is no longer what `etag` was given for */
+    async updateSettings(organization: string, body: SettingsBody, etag: string): Promise<StoredSettings> {
+      const answer = await send('PUT', `${home(organization)}/proxycache`, body, { 'if-match': etag });
+      return { view: answer.body as SettingsView, etag: answer.headers.get('etag') ?? '' };
+    },
+    async deleteSettings(organization: string, etag: string): Promise<void> {
+      await send('DELETE', `${home(organization)}/proxycache`, undefined, { 'if-match': etag });
+    },
+    /** Asks the upstream of a new configuration whether it can be used. */
+    async validateSettings(organization: string, body: SettingsBody): Promise<'Valid' | 'Anonymous'> {
+      const answer = await send('POST', `${home(organization)}/validateproxycache`, body);
+      return answer.body as 'Valid' | 'Anonymous';
+    },
+
+    async health(organization: string): Promise<Health> {
+      const { body } = await send('GET', `${home(organization)}/proxycache/health`);
+      return body as Health;
+    },
+    async events(organization: string, period: TimelinePeriod): Promise<Events> {
+      const { body } = await send('GET', `${home(organization)}/proxycache/events?period=${period}`);
+      return body as Events;
+    },
+  };
+}

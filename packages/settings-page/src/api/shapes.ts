@@ -1,0 +1,113 @@
+/** Somebody who is signed in. */
+export interface Session {
+  readonly username: string;
+  /** What writes have to send; `null` where requests are let in by other means. */
+  readonly csrf_token: string | null;
+}
+
+/** An organization, and what the one who asks may do there. */
+export interface Organization {
+  readonly name: string;
+  readonly role: 'admin' | 'member' | null;
+  /** Whether they may change its settings. */
+  readonly is_org_admin: boolean;
+  /** `null` while it proxies nothing. */
+  readonly upstream_registry: string | null;
+}
+
+/** A part of a list; `next_page` is there when it goes on. */
+export interface OrganizationList {
+  readonly organizations: readonly Organization[];
+  readonly next_page?: string;
+}
+
+/** What is fetched in the background after a pull. */
+export type Prefetch = 'image' | 'all_platforms' | 'off';
+
+/** The settings as the API shows them; periods in seconds. */
+export interface SettingsView {
+  readonly upstream_registry: string;
+  readonly insecure: boolean;
+  readonly expiration_s: number;
+  readonly staleness_period_s: number;
+  readonly check_interval_s: number | null;
+  readonly serve_when_removed: boolean;
+  readonly serve_when_denied: boolean;
+  readonly anonymous_pull: boolean;
+  readonly prefetch: Prefetch;
+  readonly prefetch_max_bytes: number;
+  readonly has_credentials: boolean;
+  readonly upstream_ca_fingerprints: readonly string[];
+}
+
+/** What is stored, with the entity tag that a change has to name. */
+export interface StoredSettings {
+  readonly view: SettingsView;
+  readonly etag: string;
+}
+
+/** Fields to write. A field that a PUT leaves out stays; `null` removes. */
+export type SettingsBody = Partial<{
+  upstream_registry: string;
+  upstream_registry_username: string | null;
+  upstream_registry_password: string | null;
+  upstream_ca_pem: string | null;
+  insecure: boolean;
+  expiration_s: number;
+  staleness_period_s: number;
+  check_interval_s: number | null;
+  serve_when_removed: boolean;
+  serve_when_denied: boolean;
+  anonymous_pull: boolean;
+  prefetch: Prefetch;
+  prefetch_max_bytes: number;
+}>;
+
+/** Counts by kind, then by failure class. What did not happen is left out. */
+export type Counts = Readonly<Partial<Record<EventKind, Readonly<Record<string, number>>>>>;
+export type EventKind = 'shielded_pull' | 'masked_error' | 'passed_error';
+
+/** How an organization's cache is. Times are ISO 8601, `null` for what is not known. */
+export interface Health {
+  readonly status: 'up' | 'down' | 'unknown';
+  /** The registry's time as it answered. */
+  readonly at?: string;
+  readonly upstream: string;
+  readonly origin: string | null;
+  readonly known_down_since: string | null;
+  readonly failure_class: string | null;
+  readonly upstream_status: number | null;
+  readonly next_check_at: string | null;
+  readonly retry_after_until: string | null;
+  readonly last_success_at: string | null;
+  readonly last_failure_at: string | null;
+  readonly rate_limit: { readonly limit: number | null; readonly remaining: number | null; readonly at: string | null };
+  readonly cached: {
+    readonly tags: number;
+    readonly lapsed: number;
+    readonly counted_up_to: number;
+    readonly oldest_confirmed_at: string | null;
+  };
+  readonly last_24h: {
+    readonly shielded_pulls: number;
+    readonly masked_errors: number;
+    readonly passed_errors: number;
+    readonly counts: Counts;
+  };
+}
+
+export type TimelinePeriod = '24h' | '7d' | '30d';
+
+/** A stretch of the timeline. Buckets in which nothing happened are left out. */
+export interface Events {
+  readonly period: TimelinePeriod;
+  readonly by: 'minute' | 'hour' | 'day';
+  readonly from: string;
+  readonly to: string;
+  readonly buckets: readonly EventBucket[];
+}
+
+export interface EventBucket {
+  readonly start: string;
+  readonly counts: Counts;
+}

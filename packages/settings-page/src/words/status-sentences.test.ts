@@ -1,0 +1,67 @@
+import { expect, test } from '@jest/globals';
+import type { Health } from '../api/shapes.js';
+import { firstLapseSentence, nextCheckSentence, protectionSentence, upstreamSentence } from './status-sentences.js';
+
+const NOW = Date.UTC(2024, 0, 2, 14, 14);
+const HEALTH: Health = {
+  status: 'up',
+  upstream: 'docker.io',
+  origin: 'registry-1.docker.io',
+  known_down_since: null,
+  failure_class: null,
+  upstream_status: null,
+  next_check_at: null,
+  retry_after_until: null,
+  last_success_at: null,
+  last_failure_at: null,
+  rate_limit: { limit: null, remaining: null, at: null },
+  cached: { tags: 0, lapsed: 0, counted_up_to: 1000, oldest_confirmed_at: null },
+  last_24h: { shielded_pulls: 0, masked_errors: 0, passed_errors: 0, counts: {} },
+};
+
+test.each<[Partial<Health>, string]>([
+  [{}, 'docker.io answers.'],
+  [{ status: 'unknown' }, 'docker.io has not been asked yet.'],
+  [{ status: 'unknown', failure_class: 'blocked' }, 'docker.io has an address that this registry may not dial.'],
+  [
+    { status: 'down', failure_class: 'connect', known_down_since: '2024-01-02T12:00:00Z' },
+    'docker.io cannot be connected to, for 2 hours 14 minutes now.',
+  ],
+  [
+    { status: 'down', failure_class: 'server_error', upstream_status: 503 },
+    'docker.io answers with errors of its own (status 503).',
+  ],
+  [{ status: 'down', failure_class: 'new_class' }, 'docker.io cannot be used (new_class).'],
+])('%j: %s', (part, sentence) => {
+  expect(upstreamSentence({ ...HEALTH, ...part }, NOW)).toBe(sentence);
+});
+
+test('what was saved, and what was not', () => {
+  const said = (shielded_pulls: number, passed_errors: number) =>
+    protectionSentence({ ...HEALTH, last_24h: { ...HEALTH.last_24h, shielded_pulls, passed_errors } });
+  expect(said(0, 0)).toContain('No pull has needed protection');
+  expect(said(412, 0)).toBe('412 pulls saved in the last 24 hours, none failed.');
+  expect(said(1, 2)).toBe('1 pull saved in the last 24 hours, 2 errors reached a client.');
+});
+
+test('the next check: a ban of the upstream goes before the window', () => {
+  const at = (next_check_at: string | null, retry_after_until: string | null = null) =>
+    nextCheckSentence({ ...HEALTH, next_check_at, retry_after_until }, NOW);
+  expect(at(null)).toBeUndefined();
+  expect(at('2024-01-02T14:14:17.5Z')).toBe('in 18 seconds');
+  expect(at('2024-01-02T14:13:00Z')).toBe('now');
+  expect(at('2024-01-02T14:13:00Z', '2024-01-02T15:14:00Z')).toBe('in 1 hour');
+});
+
+test('when the first image lapses', () => {
+  const said = (tags: number, lapsed: number) =>
+    firstLapseSentence(
+      { ...HEALTH, cached: { tags, lapsed, counted_up_to: 1000, oldest_confirmed_at: '2024-01-02T12:14:00Z' } },
+      86_400,
+      NOW,
+    );
+  expect(said(0, 0)).toBe('Nothing is cached yet.');
+  expect(said(3, 0)).toBe('All 3 images are shielded; the first lapses in 22 hours.');
+  expect(said(3, 1)).toContain('1 image of 3');
+  expect(said(3, 3)).toContain('None');
+});
