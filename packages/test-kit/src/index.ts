@@ -23,6 +23,11 @@ export {
 } from './clients/skopeo.js';
 export { chromiumTool, dockerRegistryTool, redisServerTool, skopeoTool } from './clients/tools.js';
 export { type Duration, durationMs, type MovableClock, movableClock } from './clock/movable-clock.js';
+export { type BrokenRegistry, startBrokenRegistry } from './conformance/broken-registry.js';
+export type { Check, Section } from './conformance/check.js';
+export { ALL_CHECKS } from './conformance/checks/all-checks.js';
+export { type CheckResult, type ConformanceTarget, runConformance } from './conformance/run-conformance.js';
+export type { Registry as ConformanceRegistry } from './conformance/session.js';
 export { describeBlobStore, readBlob, writeBlobFile } from './contracts/blob-store-contract.js';
 export { describeKeyValueStore } from './contracts/key-value-store-contract.js';
 export { describeManifestStore, storable } from './contracts/manifest-store-contract.js';

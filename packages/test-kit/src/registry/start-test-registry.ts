@@ -35,6 +35,8 @@ export interface TestRegistry extends AsyncDisposable {
   readonly host: string;
   /** Asks the management API as the administrator; the body is JSON. */
   api(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<ApiAnswer>;
+  /** Who may do everything. */
+  readonly administrator: { readonly username: string; readonly password: string };
   /** The administrator's `Authorization`. */
   readonly authorization: string;
   /** Makes an organization that can be pushed to and resolves to its name. */
@@ -130,7 +132,12 @@ class RunningRegistry implements TestRegistry {
   }
 
   get authorization(): string {
-    return `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`;
+    const { username, password } = this.administrator;
+    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  }
+
+  get administrator() {
+    return { username: 'admin', password: ADMIN_PASSWORD };
   }
 
   async hostedOrganization(): Promise<string> {

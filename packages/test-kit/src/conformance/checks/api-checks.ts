@@ -1,0 +1,137 @@
+import { type Answer, must, mustBeJson, mustHaveHeader, mustHaveStatus } from '../answer.js';
+import { checksOf } from '../check.js';
+import { digestOf, imageOf, indexOf, pushImage, pushManifest } from '../content.js';
+import { header, json, on, status } from '../sabotage.js';
+import type { Session } from '../session.js';
+
+const CODES: ReadonlySet<unknown> = new Set([
+  'BLOB_UNKNOWN',
+  'BLOB_UPLOAD_INVALID',
+  'BLOB_UPLOAD_UNKNOWN',
+  'DIGEST_INVALID',
+  'MANIFEST_BLOB_UNKNOWN',
+  'MANIFEST_INVALID',
+  'MANIFEST_UNKNOWN',
+  'NAME_INVALID',
+  'NAME_UNKNOWN',
+  'SIZE_INVALID',
+  'UNAUTHORIZED',
+  'DENIED',
+  'UNSUPPORTED',
+  'TOOMANYREQUESTS',
+]);
+
+interface ErrorJson {
+  readonly code?: unknown;
+  readonly message?: unknown;
+}
+
+/** The errors of a 4xx answer in JSON; none when the body is of another format, which is allowed. */
+function errorsIn(answer: Answer): readonly ErrorJson[] {
+  if (answer.status < 400 || answer.status > 499 || !/json/.test(answer.headers.get('content-type') ?? '')) return [];
+  const { errors } = mustBeJson(answer);
+  must(Array.isArray(errors) && errors.length > 0, answer, 'wanted errors as a list');
+  return errors as ErrorJson[];
+}
+
+/** Requests that go wrong, each in a way of its own. */
+async function failures(read: Session): Promise<readonly Answer[]> {
+  const digest = digestOf(Buffer.from(`none ${read.name}`));
+  const nowhere = '00000000-0000-4000-8000-000000000000';
+  return [
+    await read.get(read.manifest('no-such-tag')),
+    await read.get(read.manifest(digest)),
+    await read.get(read.blob(digest)),
+    await read.get(read.blob('sha256:short')),
+    await read.get(read.referrers('nonsense')),
+    await read.get(read.tags('?n=nonsense')),
+    await read.get('/v2/UPPER/case/tags/list'),
+    await read.send('PATCH', read.uploads(nowhere), { body: Buffer.from('x') }),
+    await read.send('PUT', read.manifest('v1'), { headers: { 'content-type': 'text/html' }, body: Buffer.from('<p>') }),
+    await read.send('DELETE', read.blob(digest)),
+    await read.send('POST', read.manifest('v1'), { body: Buffer.from('{}') }),
+  ];
+}
+
+const anything = () => true;
+
+/** "Determining Support", "Error Codes", "Warnings". */
+export const API_CHECKS = checksOf('api', [
+  {
+    id: 'support',
+    level: 'MUST',
+    says: 'GET /v2/ is 200 for whoever may pull',
+    broken: status(on('GET', /^\/v2\/$/), 404),
+    prepare: async () => async (read) => mustHaveStatus(await read.get('/v2/'), 200),
+  },
+  {
+    id: 'error-format',
+    level: 'MUST',
+    says: 'a 4xx body in JSON is a list of errors',
+    needsUpstream: true,
+    broken: json(anything, ({ errors }) => ({ error: errors })),
+    prepare: async () => async (read) => {
+      for (const answer of await failures(read)) errorsIn(answer);
+    },
+  },
+  {
+    id: 'error-codes',
+    level: 'MUST',
+    says: 'the code of each error is one of the spec’s',
+    needsUpstream: true,
+    broken: json(anything, (was) => (Array.isArray(was['errors']) ? { errors: [{ code: 'Oops' }] } : was)),
+    prepare: async () => async (read) => {
+      for (const answer of await failures(read)) {
+        for (const { code } of errorsIn(answer)) must(CODES.has(code), answer, 'wanted a code of the spec');
+      }
+    },
+  },
+  {
+    id: 'error-messages',
+    level: 'SHOULD',
+    says: 'the message of an error is a text',
+    needsUpstream: true,
+    broken: json(anything, (was) =>
+      Array.isArray(was['errors']) ? { errors: [{ code: 'DENIED', message: 7 }] } : was,
+    ),
+    prepare: async () => async (read) => {
+      for (const answer of await failures(read)) {
+        for (const { message } of errorsIn(answer)) {
+          must(message === undefined || typeof message === 'string', answer, 'wanted the message to be a text');
+        }
+      }
+    },
+  },
+  {
+    id: 'retry-after',
+    level: 'SHOULD',
+    says: 'a 429 says in Retry-After when to come back',
+    broken: status(anything, 429),
+    prepare: async () => async (read) => {
+      const answer = await read.get('/v2/');
+      if (answer.status === 429) mustHaveHeader(answer, 'retry-after');
+    },
+  },
+  {
+    id: 'warnings',
+    level: 'MUST',
+    says: 'a Warning is 299 - "text" without a date, 4,096 bytes at most, wherever it comes',
+    broken: header(
+      on('GET', /\/manifests\//),
+      'warning',
+      '110 anderson "Response is Stale" "Wed, 21 Oct 2015 07:28:00 GMT"',
+    ),
+    async prepare({ write }) {
+      // An index without its images may make a registry warn; a cache warns in an outage.
+      const absent = imageOf(`${write.name} absent`).manifest;
+      const { mediaType, digest } = absent;
+      await pushManifest(write, 'v1', indexOf(write.name)).catch(() => undefined);
+      await pushImage(write, 'v2', imageOf(write.name));
+      const sparse = indexOf(write.name, { manifests: [{ mediaType, digest, size: absent.bytes.byteLength }] });
+      await pushManifest(write, 'sparse', sparse).catch(() => undefined);
+      return async (read) => {
+        mustHaveStatus(await read.get(read.manifest('v2')), 200);
+      };
+    },
+  },
+]);

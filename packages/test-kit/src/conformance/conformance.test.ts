@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startTestRegistry, type TestRegistry } from '../registry/start-test-registry.js';
+import { startBrokenRegistry } from './broken-registry.js';
+import { ALL_CHECKS } from './checks/all-checks.js';
+import { type CheckResult, runConformance } from './run-conformance.js';
+import { type Registry, Session } from './session.js';
+import { sharedContent } from './shared-content.js';
+
+// The registry keeps to the distribution-spec, as itself, as a cache, and as a cache whose upstream is gone; and each check
+// is one that can fail. A cache of a cache: registry-host/test/conformance-chain.slow.test.ts.
+
+let hosting: TestRegistry;
+let organization: string;
+let hosted: Registry;
+
+beforeAll(async () => {
+  hosting = await startTestRegistry();
+  organization = await hosting.hostedOrganization();
+  hosted = asRegistry(hosting, organization);
+});
+afterAll(() => hosting.close());
+
+function asRegistry({ url, administrator }: TestRegistry, prefix: string): Registry {
+  return { url, prefix, ...administrator };
+}
+
+/** A cache of another registry, which asks it on every pull and keeps nothing that it has removed. */
+async function cacheOf(registry: TestRegistry, upstream: Registry): Promise<Registry> {
+  const name = await registry.proxyOrganization({
+    upstream_registry: `${new URL(upstream.url).host}/${upstream.prefix}`,
+    upstream_registry_username: upstream.username,
+    upstream_registry_password: upstream.password,
+    check_interval_s: 0,
+    staleness_period_s: 3600,
+    serve_when_removed: false,
+  });
+  return asRegistry(registry, name);
+}
+
+const failed = (results: readonly CheckResult[]) =>
+  results.filter(({ outcome }) => outcome === 'failed').map(({ id, problem }) => `${id}: ${problem}`);
+const count = (results: readonly CheckResult[], outcome: CheckResult['outcome']) =>
+  results.filter((each) => each.outcome === outcome).length;
+
+test('hosted', async () => {
+  const results = await runConformance({ read: hosted });
+  expect(failed(results)).toEqual([]);
+  expect(count(results, 'passed')).toBe(ALL_CHECKS.length);
+}, 120_000);
+
+test('proxied, with what is pushed going to the upstream, and once more with the upstream gone', async () => {
+  await using upstream = await startTestRegistry();
+  const write = asRegistry(upstream, await upstream.hostedOrganization());
+  await using cache = await startTestRegistry();
+  const read = await cacheOf(cache, write);
+  const results = await runConformance({ read, write, afterWarming: () => upstream.close() });
+  expect(failed(results)).toEqual([]);
+  expect(results.filter(({ outcome }) => outcome === 'not applicable').map(({ id }) => id)).toEqual(
+    ALL_CHECKS.filter(({ needsUpstream }) => needsUpstream === true).map(({ id }) => id),
+  );
+}, 120_000);
+
+describe('each check fails on a registry that is broken in its clause', () => {
+  test('every clause', async () => {
+    await using broken = await startBrokenRegistry(hosting.url);
+    const shared = sharedContent((path) => new Session(hosted, path), 'seen-red');
+    const notSeen: string[] = [];
+    for (const check of ALL_CHECKS) {
+      broken.breakIt(check.broken);
+      const [result] = await runConformance({ read: { ...hosted, url: broken.url }, only: [check.id], shared });
+      if (result?.outcome !== 'failed') notSeen.push(check.id);
+    }
+    expect(notSeen).toEqual([]);
+  }, 120_000);
+
+  test('and passes again when it is not broken', async () => {
+    await using broken = await startBrokenRegistry(hosting.url);
+    expect(failed(await runConformance({ read: { ...hosted, url: broken.url } }))).toEqual([]);
+  }, 120_000);
+});
