@@ -40,6 +40,8 @@ export class StoreMark {
     this.#id ??= await this.#identity.id();
     if ((await this.#read()) === this.#id) return;
     if ((await this.#identity.isEmpty()) && (await this.#files.isEmpty())) return this.#write(this.#id);
+    // Somebody else may have marked it, and stored something, between our two looks.
+    if ((await this.#read()) === this.#id) return;
     throw storageError(
       'STORE_UNMOUNTED',
       `the blob store is not mounted, or belongs to another database: ${MARK} in it does not match. ` +
