@@ -193,7 +193,7 @@ async function deadlines() {
 async function metrics() {
   const { createMetrics } = await built('registry-host/dist/observe/metrics.js');
   const silent = new Proxy({}, { get: (_, name) => (name === 'events' ? new EventEmitter() : () => undefined) });
-  const rows = createMetrics(silent, silent, new EventEmitter())
+  const rows = createMetrics(silent, silent, silent)
     .getMetricsAsArray()
     .map(({ name, labelNames, help }) => [code(name), labelNames.map(code).join(', '), help]);
   return table(['metric', 'labels', 'meaning'], rows);

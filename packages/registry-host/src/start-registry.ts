@@ -33,12 +33,15 @@ import { PostgresApiTokens } from './postgres/postgres-api-tokens.js';
 import { PostgresBlobRows } from './postgres/postgres-blob-rows.js';
 import { PostgresContentSweep } from './postgres/postgres-content-sweep.js';
 import { PostgresContentUse } from './postgres/postgres-content-use.js';
+import { PostgresDamageList } from './postgres/postgres-damage-list.js';
 import { PostgresHostedContent } from './postgres/postgres-hosted-content.js';
+import { PostgresManifestCensus } from './postgres/postgres-manifest-census.js';
 import { PostgresManifestDamages } from './postgres/postgres-manifest-damages.js';
 import { PostgresManifestStore } from './postgres/postgres-manifest-store.js';
 import { PostgresMembers } from './postgres/postgres-members.js';
 import { PostgresOrganizations } from './postgres/postgres-organizations.js';
 import { PostgresSessions } from './postgres/postgres-sessions.js';
+import { PostgresStorageTasks } from './postgres/postgres-storage-tasks.js';
 import { PostgresTagStore } from './postgres/postgres-tag-store.js';
 import { PostgresUnlinkedManifests } from './postgres/postgres-unlinked-manifests.js';
 import { PostgresUploadRows } from './postgres/postgres-upload-rows.js';
@@ -46,6 +49,7 @@ import { PostgresUsers } from './postgres/postgres-users.js';
 import { openSharedState, type SharedState } from './shared-state.js';
 import { createFilesystemContent } from './storage/filesystem-content.js';
 import type { StorageEvents } from './storage/storage-events.js';
+import { StorageUpkeep } from './storage/storage-upkeep.js';
 import { BlobUploads } from './uploads/blob-uploads.js';
 import { UploadFiles } from './uploads/upload-files.js';
 
@@ -85,9 +89,9 @@ const RETRY_DATABASE_MS = 1_000;
 /** A connection that is idle for longer is closed; above the half minute that clients keep theirs. Milliseconds. */
 const KEEP_ALIVE_MS = 65_000;
 const HEADERS_MS = 10_000;
-const RECONCILE_EVERY_MS = 60 * 60_000;
 /** An upload that nobody has touched for so long is dropped. */
 const STALE_UPLOAD_MS = 24 * 60 * 60_000;
+const MIB = 1024 * 1024;
 
 /**
  * Starts the registry: it listens at once, says that it is not ready, and serves as soon as the database is there.
@@ -173,7 +177,7 @@ interface Parts {
   readonly shared: SharedState;
   readonly users: PostgresUsers;
   readonly organizations: PostgresOrganizations;
-  readonly reconcile: () => Promise<unknown>;
+  readonly upkeep: StorageUpkeep;
   setStage(stage: Stage): void;
 }
 
@@ -190,13 +194,36 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
   const manifests = new PostgresManifestStore({ database, clock, damages: manifestDamages });
   const tags = new PostgresTagStore({ database });
   const blobRows = new PostgresBlobRows({ database, clock });
+  const damages = new PostgresDamageList({ database });
   const content = createFilesystemContent({
     url: config.storageUrl,
     rows: blobRows,
     manifests: new PostgresUnlinkedManifests({ database }),
+    damages,
+    quarantineMs: config.quarantineS * 1000,
     clock,
     logger,
     events: storageEvents,
+  });
+  const storageTasks = new PostgresStorageTasks({ database, clock });
+  const upkeep = new StorageUpkeep({
+    files: content.files,
+    mark: content.mark,
+    blobs: blobRows,
+    manifests: new PostgresManifestCensus({ database }),
+    manifestDamages,
+    tasks: storageTasks,
+    events: storageEvents,
+    clock,
+    monotonic: { now: () => performance.now() },
+    logger,
+    rate: config.scrubRateMibS * MIB,
+    intervalMs: config.scrubIntervalS * 1000,
+    reconcile: async (onBatch) => {
+      const report = await content.reconcile(onBatch);
+      await uploads.dropStale(clock.now() - STALE_UPLOAD_MS);
+      return report;
+    },
   });
 
   const uploads = new BlobUploads({
@@ -293,7 +320,12 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     content: new PostgresHostedContent({ database, links: blobRows, clock }),
     organizations,
     logger,
-    metrics: createMetrics(proxyCache, gc, storageEvents),
+    metrics: createMetrics(proxyCache, gc, {
+      events: storageEvents,
+      damages,
+      files: content.files,
+      tasks: storageTasks,
+    }),
     hooks: [gc.middleware(), proxyCache.middleware()],
     routers: [
       orgSettings.page(),
@@ -327,10 +359,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     shared,
     users,
     organizations,
-    reconcile: async () => {
-      await content.reconcile();
-      await uploads.dropStale(clock.now() - STALE_UPLOAD_MS);
-    },
+    upkeep,
     setStage: (next) => {
       stage = next;
       started ||= next === 'serving';
@@ -366,7 +395,7 @@ async function prepare(
   if (lifetime.aborted) return { passwordFile };
   parts.accessChanges.start();
   parts.gc.start();
-  reconcileFromNowOn(parts.reconcile, logger, lifetime);
+  parts.upkeep.start();
   parts.setStage('serving');
   return { passwordFile };
 }
@@ -386,20 +415,8 @@ async function waitForDatabase(database: Knex, logger: Logger, lifetime: AbortSi
   }
 }
 
-/** Finishes what a killed process began, now in the background and then hourly. */
-function reconcileFromNowOn(reconcile: () => Promise<unknown>, logger: Logger, lifetime: AbortSignal): void {
-  const run = () => {
-    reconcile().catch((error: unknown) => {
-      if (!lifetime.aborted)
-        logger.warn({ err: error }, 'the blob store could not be reconciled; tried again in an hour');
-    });
-  };
-  const timer = setInterval(run, RECONCILE_EVERY_MS).unref();
-  lifetime.addEventListener('abort', () => clearInterval(timer), { once: true });
-  run();
-}
-
 async function closeParts(parts: Parts): Promise<void> {
+  await parts.upkeep.stop();
   parts.postgresClock?.stop();
   await parts.gc.stop();
   await parts.proxyCache.close();

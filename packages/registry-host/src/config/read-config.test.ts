@@ -41,6 +41,9 @@ test('nothing set: the defaults', () => {
     gcIntervalS: 900,
     gcGraceS: 3600,
     gcHoldS: 2_592_000,
+    scrubRateMibS: 8,
+    scrubIntervalS: 604_800,
+    quarantineS: 2_592_000,
     warnings: [],
   });
 });

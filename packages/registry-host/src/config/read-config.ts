@@ -36,6 +36,10 @@ export interface Config {
   readonly gcIntervalS: number;
   readonly gcGraceS: number;
   readonly gcHoldS: number;
+  /** 0 = no scrub. */
+  readonly scrubRateMibS: number;
+  readonly scrubIntervalS: number;
+  readonly quarantineS: number;
   /** Sentences about variables that mean nothing here. Worth a log line each. */
   readonly warnings: readonly string[];
 }
@@ -131,6 +135,12 @@ const readers = {
   BREAKWATER_GC_INTERVAL_S: periodS(1, MAX_INTERVAL_S),
   BREAKWATER_GC_GRACE_S: periodS(0),
   BREAKWATER_GC_HOLD_S: periodS(0),
+  BREAKWATER_SCRUB_RATE_MIB_S: z
+    .string()
+    .refine((text) => /^\d{1,5}$/.test(text), 'must be a whole number of MiB per second from 0 to 99999')
+    .transform(Number),
+  BREAKWATER_SCRUB_INTERVAL_S: periodS(0),
+  BREAKWATER_QUARANTINE_S: periodS(0),
 } satisfies Record<SettingName, z.ZodType<unknown, string>>;
 
 type Readers = typeof readers;
@@ -160,9 +170,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     gcIntervalS: read('BREAKWATER_GC_INTERVAL_S'),
     gcGraceS: read('BREAKWATER_GC_GRACE_S'),
     gcHoldS: read('BREAKWATER_GC_HOLD_S'),
+    scrubRateMibS: read('BREAKWATER_SCRUB_RATE_MIB_S'),
+    scrubIntervalS: read('BREAKWATER_SCRUB_INTERVAL_S'),
+    quarantineS: read('BREAKWATER_QUARANTINE_S'),
   };
   const warnings = unknownVariables(env, problems);
   const { listen, dataDir, logLevel, gcIntervalS, gcGraceS, gcHoldS, seedOrganizations } = values;
+  const { scrubRateMibS, scrubIntervalS, quarantineS } = values;
   if (listen !== undefined && !isLoopback(listen)) problems.push(...weakSecrets(env, values.adminPassword));
   if (
     problems.length > 0 ||
@@ -172,7 +186,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     seedOrganizations === undefined ||
     gcIntervalS === undefined ||
     gcGraceS === undefined ||
-    gcHoldS === undefined
+    gcHoldS === undefined ||
+    scrubRateMibS === undefined ||
+    scrubIntervalS === undefined ||
+    quarantineS === undefined
   ) {
     throw new ConfigError(problems);
   }
@@ -188,6 +205,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     gcIntervalS,
     gcGraceS,
     gcHoldS,
+    scrubRateMibS,
+    scrubIntervalS,
+    quarantineS,
     warnings,
   });
 }

@@ -118,6 +118,25 @@ export const settingsTable = [
       'Longest time in seconds for which garbage collection holds back while an upstream is down; 0 = it does not.',
     secret: false,
   },
+  {
+    name: 'BREAKWATER_SCRUB_RATE_MIB_S',
+    default: '8',
+    meaning:
+      'How fast everything stored is read and hashed in the background, MiB per second for the whole cluster; 0 = it is not.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_SCRUB_INTERVAL_S',
+    default: '604800',
+    meaning: 'Seconds from the end of one such scrub to the beginning of the next.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_QUARANTINE_S',
+    default: '2592000',
+    meaning: 'Seconds for which damaged files are kept in quarantine after they were replaced.',
+    secret: false,
+  },
 ] as const satisfies readonly SettingEntry[];
 
 /** The name of a setting. */

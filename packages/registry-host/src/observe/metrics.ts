@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import type { Gc } from '@breakwater/gc';
 import type { ProxyCache } from '@breakwater/proxy-cache';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { DamageList, StorageTasks } from '../storage/ports.js';
 import type { StorageEvents } from '../storage/storage-events.js';
 
 const MINUTE_S = 60;
@@ -23,11 +24,7 @@ const AGES_S = [
 ];
 
 /** Turns the packages' events into Prometheus metrics. The registry is this instance's own. */
-export function createMetrics(
-  proxyCache: ProxyCache,
-  gc: Gc,
-  storage: Pick<EventEmitter<StorageEvents>, 'on'>,
-): Registry {
+export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageState): Registry {
   const registry = new Registry();
   const counter = (name: string, help: string, labelNames: readonly string[]) =>
     new Counter({ name: `breakwater_${name}`, help, labelNames: [...labelNames], registers: [registry] });
@@ -87,18 +84,51 @@ export function createMetrics(
   gc.events.on('finished', ({ dryRun, freed: { bytes } }) => {
     if (!dryRun) freed.inc(bytes);
   });
-  addStorageMetrics(storage, counter);
+  addStorageMetrics(storage, counter, registry);
   return registry;
 }
 
+/** What is told of the store. */
+export interface StorageState {
+  readonly events: Pick<EventEmitter<StorageEvents>, 'on'>;
+  readonly damages: Pick<DamageList, 'count'>;
+  readonly files: { listQuarantine(): Promise<readonly { readonly size: number }[]> };
+  readonly tasks: Pick<StorageTasks, 'state'>;
+}
+
 function addStorageMetrics(
-  storage: Pick<EventEmitter<StorageEvents>, 'on'>,
+  { events, damages, files, tasks }: StorageState,
   counter: (name: string, help: string, labelNames: readonly string[]) => Counter,
+  registry: Registry,
 ): void {
   const damaged = counter('storage_damaged_total', 'Stored objects that were found damaged.', ['kind', 'damage']);
   const repaired = counter('storage_repaired_total', 'Damaged objects that are whole again.', ['kind']);
   const failures = counter('storage_failures_total', 'What the blob store could not do.', ['doing', 'code']);
-  storage.on('damaged', ({ kind, damage }) => damaged.inc({ kind, damage }));
-  storage.on('repaired', ({ kind }) => repaired.inc({ kind }));
-  storage.on('failed', ({ doing, code }) => failures.inc({ doing, code }));
+  events.on('damaged', ({ kind, damage }) => damaged.inc({ kind, damage }));
+  events.on('repaired', ({ kind }) => repaired.inc({ kind }));
+  events.on('failed', ({ doing, code }) => failures.inc({ doing, code }));
+  const scrubbed = counter('scrub_read_bytes_total', 'Bytes that scrubs have read and hashed.', []);
+  events.on('scrub-read', ({ bytes }) => scrubbed.inc(bytes));
+  // What cannot be asked now is left out, and does not keep the other metrics back.
+  const gauge = (name: string, help: string, labelNames: readonly string[], set: (of: Gauge) => Promise<void>) =>
+    new Gauge({
+      name: `breakwater_${name}`,
+      help,
+      labelNames: [...labelNames],
+      registers: [registry],
+      async collect() {
+        this.reset();
+        await set(this).catch(() => this.reset());
+      },
+    });
+  gauge('storage_damaged', 'Stored objects that are damaged now.', ['kind'], async (of) => {
+    for (const [kind, count] of Object.entries(await damages.count())) of.set({ kind }, count);
+  });
+  gauge('storage_quarantined_bytes', 'Bytes of damaged files in quarantine.', [], async (of) => {
+    of.set((await files.listQuarantine()).reduce((sum, { size }) => sum + size, 0));
+  });
+  gauge('scrub_finished_timestamp_seconds', 'When the last scrub ended.', [], async (of) => {
+    const { finishedAt } = (await tasks.state('scrub')) ?? {};
+    if (finishedAt !== undefined) of.set(finishedAt / 1000);
+  });
 }

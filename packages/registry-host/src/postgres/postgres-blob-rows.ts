@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock, CollectionRun, ContentLink, Digest, Repository } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type {
+  BlobCensus,
   BlobDamages,
   BlobGeneration,
   BlobLinks,
@@ -29,7 +30,7 @@ const WITH_DAMAGE = `LEFT JOIN content_damage d ON d.kind = 'blob' AND d.digest 
  * The rows behind the blob store: which generation of a digest is live, and who may read it.
  * Every method throws RegistryError UNAVAILABLE (detail.reason "database") without the database.
  */
-export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobDamages, BlobStoreIdentity {
+export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobDamages, BlobCensus, BlobStoreIdentity {
   readonly #database: Knex;
   readonly #clock: Clock;
 
@@ -269,6 +270,21 @@ export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobDamages, Bl
       { idempotent: true },
     );
     return rows.length > 0;
+  }
+
+  async liveAfter(digest: Digest | undefined, limit: number): Promise<readonly RecordedBlob[]> {
+    const rows = await callDatabase(
+      () =>
+        selectRows<BlobRow>(
+          this.#database,
+          `SELECT b.digest, b.generation, b.size, d.damage FROM blob b ${WITH_DAMAGE}
+            WHERE b.state = 'live' AND b.digest > :digest
+            ORDER BY b.digest LIMIT :limit`,
+          { digest: digest ?? '', limit },
+        ),
+      { idempotent: true },
+    );
+    return rows.map(toRecorded);
   }
 
   async id(): Promise<string> {

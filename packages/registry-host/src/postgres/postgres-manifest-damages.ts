@@ -47,6 +47,23 @@ export class PostgresManifestDamages implements ManifestDamages {
     }
   }
 
+  async cleared(digest: Digest): Promise<void> {
+    try {
+      const rows = await callDatabase(
+        () =>
+          selectRows(
+            this.#database,
+            `DELETE FROM content_damage WHERE kind = 'manifest' AND digest = :digest RETURNING digest`,
+            { digest },
+          ),
+        { idempotent: true },
+      );
+      if (rows.length > 0) this.repaired(digest);
+    } catch (error) {
+      this.#logger.warn({ digest, err: error }, 'the mark of a manifest that is whole again could not be removed');
+    }
+  }
+
   repaired(digest: Digest): void {
     this.#events.emit('repaired', { kind: 'manifest', digest });
   }

@@ -503,9 +503,9 @@ describe('reconcile', () => {
     const lost = await importBlob(repository, Buffer.from('lost'));
     await database.knex('blob').where({ digest: lost }).delete();
     clock.advance({ hours: 23 });
-    expect(await one.content.reconcile()).toEqual({ finished: 0, strays: 0, braked: false });
+    expect(await one.content.reconcile()).toMatchObject({ finished: 0, strays: 0, braked: false });
     clock.advance({ hours: 2 });
-    expect(await one.content.reconcile()).toEqual({ finished: 0, strays: 1, braked: false });
+    expect(await one.content.reconcile()).toMatchObject({ finished: 0, strays: 1, braked: false });
     expect(await blobOf(repository, kept)).toEqual(Buffer.from('kept'));
     expect(await storedFiles()).toHaveLength(1);
   });

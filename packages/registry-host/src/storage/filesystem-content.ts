@@ -6,16 +6,30 @@ import { BlobFiles } from './blob-files.js';
 import { FilesystemContentDisposal } from './content-disposal.js';
 import type { FileReads, FileSystem } from './file-system.js';
 import { FilesystemBlobStore } from './filesystem-blob-store.js';
-import type { BlobDamages, BlobLinks, BlobRemoval, BlobStoreIdentity, UnlinkedManifests } from './ports.js';
+import type {
+  BlobCensus,
+  BlobDamages,
+  BlobLinks,
+  BlobRemoval,
+  BlobStoreIdentity,
+  DamageList,
+  UnlinkedManifests,
+} from './ports.js';
 import { type ReconcileReport, reconcile } from './reconcile.js';
 import type { StorageEvents } from './storage-events.js';
 import { StoreMark } from './store-mark.js';
 
+const QUARANTINE_MS = 30 * 24 * 60 * 60 * 1_000;
+
 export interface FilesystemContentOptions {
   /** Where the blobs are, a `file:` URL. The directory is made when it is first needed. */
   readonly url: string;
-  readonly rows: BlobLinks & BlobRemoval & BlobDamages & BlobStoreIdentity;
+  readonly rows: BlobLinks & BlobRemoval & BlobDamages & BlobCensus & BlobStoreIdentity;
   readonly manifests: UnlinkedManifests;
+  /** Marks to be tidied up with the store. */
+  readonly damages?: DamageList;
+  /** How long damaged content is kept in quarantine, ms. Default 30 days. */
+  readonly quarantineMs?: number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Where damage and failures are told. Default one of its own. */
@@ -35,17 +49,21 @@ export interface FilesystemContent {
   readonly blobs: BlobStore;
   readonly disposal: ContentDisposal;
   readonly events: EventEmitter<StorageEvents>;
+  readonly files: BlobFiles;
+  readonly mark: StoreMark;
   /**
-   * Finishes begun removals and removes debris; for the background of a start, and hourly.
+   * Finishes begun removals, removes debris and marks what is missing; for the background of a start, and hourly.
    *
+   * @param onBatch called before each batch; what it throws ends the reconciliation
    * @throws RegistryError UNAVAILABLE (detail.reason "storage", detail.problem "STORE_UNMOUNTED" or "STORE_FAILED")
    */
-  reconcile(): Promise<ReconcileReport>;
+  reconcile(onBatch?: () => Promise<void>): Promise<ReconcileReport>;
 }
 
 /** Puts the parts of the file system's blob store together. Touches neither disk nor database. */
 export function createFilesystemContent(options: FilesystemContentOptions): FilesystemContent {
-  const { rows, manifests, clock, logger, monotonic } = options;
+  const { rows, manifests, clock, logger, damages, quarantineMs = QUARANTINE_MS } = options;
+  const monotonic = options.monotonic ?? { now: () => performance.now() };
   const root = resolve(fileURLToPath(options.url));
   const fileSystem = options.fileSystem === undefined ? {} : { fileSystem: options.fileSystem };
   const files = new BlobFiles({
@@ -64,10 +82,25 @@ export function createFilesystemContent(options: FilesystemContentOptions): File
       rows,
       events,
       logger,
-      ...(monotonic === undefined ? {} : { monotonic }),
+      monotonic,
     }),
     disposal,
     events,
-    reconcile: () => reconcile({ files, mark, blobs: rows, disposal, clock, logger }),
+    files,
+    mark,
+    reconcile: (onBatch) =>
+      reconcile({
+        files,
+        mark,
+        blobs: rows,
+        damages,
+        disposal,
+        events,
+        clock,
+        monotonic,
+        logger,
+        quarantineMs,
+        ...(onBatch === undefined ? {} : { onBatch }),
+      }),
   };
 }

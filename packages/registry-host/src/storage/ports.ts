@@ -74,12 +74,88 @@ export interface BlobDamages {
   clear(blob: BlobGeneration): Promise<boolean>;
 }
 
+/** Everything that the store should hold. */
+export interface BlobCensus {
+  /** Live blobs in order of digest, after one of them. */
+  liveAfter(digest: Digest | undefined, limit: number): Promise<readonly RecordedBlob[]>;
+}
+
+/** Damaged content, for the operator. */
+export interface DamagedContent {
+  readonly kind: 'manifest' | 'blob';
+  readonly digest: Digest;
+  /** '' for a manifest. */
+  readonly generation: string;
+  readonly damage: Damage;
+  /** ms since the epoch. */
+  readonly foundAt: number;
+}
+
+/** The marks of damaged content, of both kinds. */
+export interface DamageList {
+  /** In order of kind, digest and generation, after one of them. */
+  list(
+    after: Pick<DamagedContent, 'kind' | 'digest' | 'generation'> | undefined,
+    limit: number,
+  ): Promise<readonly DamagedContent[]>;
+  /** How many there are, by kind. */
+  count(): Promise<Readonly<Record<'manifest' | 'blob', number>>>;
+  /** Forgets marks whose content is gone, and manifests put into quarantine before a time (ms). */
+  prune(quarantinedBefore: number): Promise<void>;
+}
+
+/** Manifests as they are stored, to be hashed. */
+export interface ManifestCensus {
+  /** In order of digest, after one of them; `isMarked` when it is known to be damaged. */
+  after(
+    digest: Digest | undefined,
+    limit: number,
+  ): Promise<readonly { readonly digest: Digest; readonly bytes: Uint8Array; readonly isMarked: boolean }[]>;
+}
+
+/** Something about the store that one process of the cluster does at a time. */
+export type StorageTaskName = 'scrub' | 'reconcile';
+
+/** How a task stands. Times are ms since the epoch. */
+export interface StorageTaskState {
+  readonly startedAt: number;
+  /** Absent while a run is unfinished, also when nobody is at it right now. */
+  readonly finishedAt?: number;
+  /** Whether somebody is at it. */
+  readonly running: boolean;
+  /** What the last finished run found. */
+  readonly report?: unknown;
+}
+
+/** The leases and the progress of tasks. */
+export interface StorageTasks {
+  /**
+   * Takes a task that nobody is at and that is due: an unfinished run, or the last one finished before a time (ms).
+   * Resolves to how far the unfinished run got; `progress` is absent at the beginning of a new one.
+   */
+  take(
+    name: StorageTaskName,
+    holder: string,
+    finishedBefore: number,
+  ): Promise<{ readonly startedAt: number; readonly progress?: unknown } | undefined>;
+  /** Notes how far the run is and keeps the lease; false when somebody else has it. */
+  keep(name: StorageTaskName, holder: string, progress?: unknown): Promise<boolean>;
+  /** Ends the run with its report. */
+  finish(name: StorageTaskName, holder: string, report: unknown): Promise<void>;
+  /** Lets go of an unfinished run, for anybody to go on with. */
+  release(name: StorageTaskName, holder: string): Promise<void>;
+  /** `undefined` when it was never begun. */
+  state(name: StorageTaskName): Promise<StorageTaskState | undefined>;
+}
+
 /** Whoever is to know of damaged manifests. */
 export interface ManifestDamages {
   /** Marks a manifest whose bytes are not what its digest says. Never rejects: unmarked, it is found again. */
   found(digest: Digest, foundBy: FoundBy): Promise<void>;
   /** It was stored anew, and its mark is gone. */
   repaired(digest: Digest): void;
+  /** It was read again and is right: the mark goes. Never rejects. */
+  cleared(digest: Digest): Promise<void>;
 }
 
 /** Which store belongs to the database. */

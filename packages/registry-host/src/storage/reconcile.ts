@@ -1,7 +1,11 @@
-import type { Clock, Logger } from '@breakwater/registry-core';
+import type { EventEmitter } from 'node:events';
+import type { Clock, Digest, Logger } from '@breakwater/registry-core';
 import type { BlobFiles, FoundFile } from './blob-files.js';
+import { checkBlob } from './check-blob.js';
 import type { FilesystemContentDisposal } from './content-disposal.js';
-import type { BlobRemoval } from './ports.js';
+import { Pace } from './pace.js';
+import type { BlobCensus, BlobDamages, BlobRemoval, DamageList, RecordedBlob } from './ports.js';
+import type { StorageEvents } from './storage-events.js';
 import type { StoreMark } from './store-mark.js';
 
 /** How long a file may be in the store without a row: an import needs seconds between the two. */
@@ -9,6 +13,9 @@ const STRAY_AFTER_MS = 24 * 60 * 60 * 1_000;
 /** More strays than both of these are no debris but a wrong or restored database. */
 const BRAKE_SHARE = 0.2;
 const BRAKE_COUNT = 1_000;
+const ROW_PAGE = 200;
+/** How fast files are read that turned up again, bytes per second. */
+const RECHECK_RATE = 32 * 1024 * 1024;
 
 /** What a reconciliation found and did. */
 export interface ReconcileReport {
@@ -18,45 +25,121 @@ export interface ReconcileReport {
   readonly strays: number;
   /** True when there were so many of them that they were left alone. */
   readonly braked: boolean;
+  /** Live rows that turned out to have no file, or one of a wrong size. */
+  readonly missing: number;
+  /** Marked blobs whose file is there again and was found right. */
+  readonly cleared: number;
+  /** Files whose time in quarantine was over. */
+  readonly dropped: number;
 }
 
 export interface ReconcileOptions {
   readonly files: BlobFiles;
   readonly mark: StoreMark;
-  readonly blobs: BlobRemoval;
+  readonly blobs: BlobRemoval & BlobCensus & BlobDamages;
+  readonly damages: DamageList | undefined;
   readonly disposal: FilesystemContentDisposal;
+  readonly events: EventEmitter<StorageEvents>;
   readonly clock: Clock;
+  readonly monotonic: Clock;
   readonly logger: Logger;
+  /** How long damaged content is kept in quarantine, ms. */
+  readonly quarantineMs: number;
+  /** Called before each batch; what it throws ends the reconciliation. */
+  readonly onBatch?: () => Promise<void>;
 }
 
 /**
- * Brings files and rows together again after a crash or a restore: begun removals are finished and debris is removed.
- * Rows whose file is missing are left: the store says so when they are opened. Walks the whole store, so it belongs
- * into the background; safe beside everything else.
+ * Brings files and rows together again after a crash, or after a backup of either was restored: begun removals are
+ * finished, debris is removed, and rows without a whole file are marked, so that their content is fetched again. Walks
+ * the whole store, so it belongs into the background; safe beside everything else.
  *
  * @throws RegistryError UNAVAILABLE (detail.reason "storage"); with detail.problem "STORE_UNMOUNTED" nothing was removed
  * @throws RegistryError UNAVAILABLE (detail.reason "database")
  */
 export async function reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
-  const { files, mark, disposal, clock, logger } = options;
-  const finished = await disposal.finish();
+  const finished = await options.disposal.finish();
+  const rows = await reconcileRows(options);
+  const strays = await sweepStrays(options);
+  const dropped = await dropOld(options);
+  const report = { finished, ...strays, ...rows, dropped };
+  options.events.emit('reconciled', report);
+  return report;
+}
+
+/** Rows whose file is missing or has a wrong size are marked; marked ones whose file is right again are not any more. */
+async function reconcileRows(
+  options: ReconcileOptions,
+): Promise<{ readonly missing: number; readonly cleared: number }> {
+  let missing = 0;
+  let cleared = 0;
+  let after: Digest | undefined;
+  for (;;) {
+    await options.onBatch?.();
+    const page = await options.blobs.liveAfter(after, ROW_PAGE);
+    for (const blob of page) {
+      if (blob.damage === undefined) missing += Number(await markIfMissing(options, blob));
+      else cleared += Number(await clearIfRight(options, blob));
+    }
+    after = page.at(-1)?.digest;
+    if (page.length < ROW_PAGE) return { missing, cleared };
+  }
+}
+
+async function markIfMissing({ files, mark, blobs, events, logger }: ReconcileOptions, blob: RecordedBlob) {
+  const damage = await files.inspect(blob);
+  if (damage === undefined) return false;
+  // Everything is missing from a store that is not there.
+  await mark.check();
+  if (!(await blobs.report(blob, damage))) return false;
+  const { digest, generation } = blob;
+  events.emit('damaged', { kind: 'blob', digest, damage, foundBy: 'reconcile' });
+  logger.warn({ digest, generation, damage, found_by: 'reconcile' }, 'a stored blob is damaged');
+  return true;
+}
+
+async function clearIfRight(options: ReconcileOptions, blob: RecordedBlob): Promise<boolean> {
+  // What did not hash to its digest is read again by the scrub, not every hour.
+  if (blob.damage === 'content' || (await options.files.inspect(blob)) !== undefined) return false;
+  const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref());
+  const pace = new Pace({ rate: RECHECK_RATE, monotonic: options.monotonic, pause });
+  const damage = await checkBlob(options.files, blob, async (bytes) => {
+    await options.onBatch?.();
+    await pace.spend(bytes);
+  });
+  if (damage !== undefined) {
+    if (damage !== blob.damage) await options.blobs.report(blob, damage);
+    return false;
+  }
+  if (!(await options.blobs.clear(blob))) return false;
+  options.events.emit('repaired', { kind: 'blob', digest: blob.digest });
+  options.logger.info({ digest: blob.digest }, 'a damaged blob is whole again');
+  return true;
+}
+
+/** Lists first and removes then, in batches each of which asks the database again. */
+async function sweepStrays(options: ReconcileOptions): Promise<{ readonly strays: number; readonly braked: boolean }> {
+  const { files, mark, clock, logger } = options;
   const strayBefore = clock.now() - STRAY_AFTER_MS;
   let seen = 0;
   let strays = 0;
   for await (const found of files.list()) {
+    await options.onBatch?.();
     seen += found.length;
     strays += (await straysAmong(options, found, strayBefore)).length;
   }
   const braked = strays > BRAKE_COUNT && strays > BRAKE_SHARE * seen;
   if (braked) {
     logger.error({ files: seen, strays }, 'too many stored files are unknown to the database; they are left alone');
-    return { finished, strays, braked };
+    return { strays, braked };
   }
   let removed = 0;
   if (strays > 0) {
-    await mark.check();
     for await (const found of files.list()) {
-      for (const stray of await straysAmong(options, found, strayBefore)) {
+      await options.onBatch?.();
+      const among = await straysAmong(options, found, strayBefore);
+      if (among.length > 0) await mark.check();
+      for (const stray of among) {
         await files.remove(stray);
         removed += 1;
         logger.info({ digest: stray.digest, generation: stray.generation }, 'removed a file without a row');
@@ -66,7 +149,19 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   for (const left of await files.listIncoming()) {
     if (left.since < strayBefore) await files.discard(left.path);
   }
-  return { finished, strays: removed, braked };
+  return { strays: removed, braked };
+}
+
+async function dropOld({ files, mark, damages, clock, logger, quarantineMs }: ReconcileOptions): Promise<number> {
+  const before = clock.now() - quarantineMs;
+  const old = (await files.listQuarantine()).filter((file) => file.since < before);
+  if (old.length > 0) await mark.check();
+  for (const file of old) {
+    await files.dropQuarantined(file);
+    logger.info({ digest: file.digest, generation: file.generation }, 'removed a damaged file from quarantine');
+  }
+  await damages?.prune(before);
+  return old.length;
 }
 
 async function straysAmong(

@@ -1,6 +1,7 @@
 import type { Digest } from '@breakwater/registry-core';
 import type { Damage, FoundBy } from './ports.js';
 import type { ReconcileReport } from './reconcile.js';
+import type { ScrubReport } from './scrub.js';
 
 /** What the stores of content tell, by event name. */
 export interface StorageEvents {
@@ -17,6 +18,10 @@ export interface StorageEvents {
   repaired: [repair: { readonly kind: 'manifest' | 'blob'; readonly digest: Digest }];
   /** The store could not do what it was asked. `code` is that of the file system, or the problem. */
   failed: [failure: { readonly doing: 'open' | 'import'; readonly code: string }];
+  /** A scrub has read an object of so many bytes. */
+  'scrub-read': [read: { readonly bytes: number }];
+  /** A scrub has ended. */
+  scrubbed: [report: ScrubReport];
   /** A reconciliation has ended. */
   reconciled: [report: ReconcileReport];
 }

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock, Logger } from '@breakwater/registry-core';
+import type { StorageTasks } from './ports.js';
+import type { ReconcileReport } from './reconcile.js';
+import { Scrub, type ScrubOptions } from './scrub.js';
+
+/** How often it is looked whether something is due, ms. */
+const LOOK_EVERY_MS = 60_000;
+const RECONCILE_EVERY_MS = 60 * 60_000;
+/** How often the lease of a reconciliation is renewed, ms. */
+const KEEP_EVERY_MS = 10_000;
+
+export interface StorageUpkeepOptions extends Omit<ScrubOptions, 'holder' | 'pause' | 'rate'> {
+  /** Bytes per second; 0 = there is no scrub. */
+  readonly rate: number;
+  readonly reconcile: (onBatch: () => Promise<void>) => Promise<ReconcileReport>;
+}
+
+/** What is done about the store in the background: reconciliation at the start and hourly, scrubs in their interval. */
+export class StorageUpkeep {
+  readonly #tasks: StorageTasks;
+  readonly #clock: Clock;
+  readonly #monotonic: Clock;
+  readonly #logger: Logger;
+  readonly #reconcile: StorageUpkeepOptions['reconcile'];
+  readonly #scrub: Scrub | undefined;
+  readonly #holder = randomUUID();
+  readonly #stopping = new AbortController();
+  readonly #begun = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #startedAt = 0;
+
+  constructor(options: StorageUpkeepOptions) {
+    this.#tasks = options.tasks;
+    this.#clock = options.clock;
+    this.#monotonic = options.monotonic;
+    this.#logger = options.logger;
+    this.#reconcile = options.reconcile;
+    const { rate } = options;
+    this.#scrub =
+      rate > 0
+        ? new Scrub({ ...options, rate, holder: this.#holder, pause: (ms, signal) => sleep(ms, undefined, { signal }) })
+        : undefined;
+  }
+
+  /** Begins: a reconciliation at once, a scrub within a minute if one is due. */
+  start(): void {
+    if (this.#timer !== undefined || this.#stopping.signal.aborted) return;
+    this.#startedAt = this.#clock.now();
+    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+    this.#begin('reconcile', () => this.#reconcileIfDue());
+  }
+
+  /** Ends; resolves when nothing is under way any more. What is unfinished is gone on with later. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    clearInterval(this.#timer);
+    await Promise.all(this.#running);
+  }
+
+  /** Makes a scrub, or goes on with one, if it is due. */
+  async scrub(): Promise<void> {
+    await this.#scrub?.run(this.#stopping.signal);
+  }
+
+  #look(): void {
+    this.#begin('reconcile', () => this.#reconcileIfDue());
+    if (this.#scrub !== undefined) this.#begin('scrub', () => this.scrub());
+  }
+
+  #begin(name: 'reconcile' | 'scrub', work: () => Promise<void>): void {
+    if (this.#begun.has(name)) return;
+    this.#begun.add(name);
+    const running = work()
+      .catch((error: unknown) => {
+        if (this.#stopping.signal.aborted) return;
+        this.#logger.warn(
+          { err: error, task: name },
+          'the blob store could not be looked after; tried again in a minute',
+        );
+      })
+      .finally(() => {
+        this.#begun.delete(name);
+        this.#running.delete(running);
+      });
+    this.#running.add(running);
+  }
+
+  async #reconcileIfDue(): Promise<void> {
+    // What was finished before this process began does not count: it may be its own crash that left debris.
+    const finishedBefore = Math.max(this.#startedAt, this.#clock.now() - RECONCILE_EVERY_MS);
+    const taken = await this.#tasks.take('reconcile', this.#holder, finishedBefore);
+    if (taken === undefined) return;
+    let keptAt = this.#monotonic.now();
+    const onBatch = async () => {
+      if (this.#stopping.signal.aborted) throw new Error('the registry is ending');
+      if (this.#monotonic.now() - keptAt < KEEP_EVERY_MS) return;
+      if (!(await this.#tasks.keep('reconcile', this.#holder))) throw new Error('another process has taken over');
+      keptAt = this.#monotonic.now();
+    };
+    try {
+      const report = await this.#reconcile(onBatch);
+      await this.#tasks.finish('reconcile', this.#holder, report);
+    } catch (error) {
+      await this.#tasks.release('reconcile', this.#holder).catch(() => undefined);
+      throw error;
+    }
+  }
+}
