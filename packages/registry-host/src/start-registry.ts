@@ -335,6 +335,9 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
       hostApi({
         ...rights,
         access,
+        damages,
+        storageTasks,
+        files: content.files,
         organizations,
         members,
         tokenRows,

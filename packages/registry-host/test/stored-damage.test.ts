@@ -159,6 +159,43 @@ test('what was damaged is put into quarantine by the next collection once it is 
   const name = `${layer(SMALL).replace(':', '-')}.${path.split('/').at(-1)}`;
   expect(await readdir(quarantine)).toContain(name);
   expect(await readFile(join(quarantine, name))).toEqual(wrong);
+  const listed = await breakwater.api('GET', '/api/v1/storage/quarantine');
+  expect(listed.body).toMatchObject({
+    quarantine: expect.arrayContaining([
+      {
+        digest: layer(SMALL),
+        generation: path.split('/').at(-1),
+        size: wrong.byteLength,
+        quarantined_at: expect.any(String),
+      },
+    ]),
+  });
+});
+
+test('administrators see what is damaged, page by page; nobody else does', async () => {
+  await upstream.kill();
+  for (const index of [SMALL, LARGE]) {
+    await rm(await pathOf(layer(index)));
+    await getBlob(layer(index));
+  }
+  const seen: { digest: string; damage: string }[] = [];
+  for (let next = ''; ; ) {
+    const { status, body } = await breakwater.api('GET', `/api/v1/storage/damaged?limit=1${next}`);
+    expect(status).toBe(200);
+    const page = body as { damaged: { digest: string; damage: string }[]; next_page?: string };
+    expect(page.damaged.length).toBeLessThan(2);
+    seen.push(...page.damaged);
+    if (page.next_page === undefined) break;
+    next = `&next_page=${encodeURIComponent(page.next_page)}`;
+  }
+  for (const index of [SMALL, LARGE]) {
+    expect(seen).toContainEqual(expect.objectContaining({ digest: layer(index), damage: 'missing' }));
+  }
+  const status = await breakwater.api('GET', '/api/v1/storage');
+  expect(status.body).toMatchObject({ damaged: { blobs: seen.length, manifests: 0 }, scrub: null });
+  for (const path of ['storage', 'storage/damaged', 'storage/quarantine']) {
+    expect((await rawGet(`${breakwater.url}/api/v1/${path}`)).status).toBe(401);
+  }
 });
 
 test('damage is counted and can be seen', async () => {

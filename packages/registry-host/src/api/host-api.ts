@@ -3,12 +3,14 @@ import { type AdmissionParts, type ApiHandler, type ApiOperation, serveOperation
 import { json } from 'express';
 import { type OrganizationOperationParts, organizationOperations } from './organization-operations.js';
 import { type SessionOperationParts, sessionOperations } from './session-operations.js';
+import { type StorageOperationParts, storageOperations } from './storage-operations.js';
 import { type SuperuserOperationParts, superuserOperations } from './superuser-operations.js';
 import { type UserOperationParts, userOperations } from './user-operations.js';
 
 export interface HostApiParts
   extends Omit<OrganizationOperationParts, 'organizations'>,
     SessionOperationParts,
+    StorageOperationParts,
     SuperuserOperationParts,
     Omit<UserOperationParts, 'users' | 'members'> {
   readonly access: Access;
@@ -22,6 +24,7 @@ export function hostOperations(parts: HostApiParts): readonly ApiOperation[] {
     ...sessionOperations(parts),
     ...userOperations(parts),
     ...superuserOperations(parts),
+    ...storageOperations(parts),
     ...organizationOperations(parts),
   ];
 }

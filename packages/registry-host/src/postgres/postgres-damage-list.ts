@@ -21,7 +21,7 @@ export class PostgresDamageList implements DamageList {
   }
 
   async list(
-    after: Pick<DamagedContent, 'kind' | 'digest' | 'generation'> | undefined,
+    after: { readonly kind: string; readonly digest: string; readonly generation: string } | undefined,
     limit: number,
   ): Promise<readonly DamagedContent[]> {
     const rows = await callDatabase(

@@ -15,7 +15,8 @@ import type {
   DamageList,
   UnlinkedManifests,
 } from './ports.js';
-import { type ReconcileReport, reconcile } from './reconcile.js';
+import { reconcile } from './reconcile.js';
+import type { ReconcileReport } from './reports.js';
 import type { StorageEvents } from './storage-events.js';
 import { StoreMark } from './store-mark.js';
 

@@ -95,7 +95,7 @@ export interface DamagedContent {
 export interface DamageList {
   /** In order of kind, digest and generation, after one of them. */
   list(
-    after: Pick<DamagedContent, 'kind' | 'digest' | 'generation'> | undefined,
+    after: { readonly kind: string; readonly digest: string; readonly generation: string } | undefined,
     limit: number,
   ): Promise<readonly DamagedContent[]>;
   /** How many there are, by kind. */

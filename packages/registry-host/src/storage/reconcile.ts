@@ -5,6 +5,7 @@ import { checkBlob } from './check-blob.js';
 import type { FilesystemContentDisposal } from './content-disposal.js';
 import { Pace } from './pace.js';
 import type { BlobCensus, BlobDamages, BlobRemoval, DamageList, RecordedBlob } from './ports.js';
+import type { ReconcileReport } from './reports.js';
 import type { StorageEvents } from './storage-events.js';
 import type { StoreMark } from './store-mark.js';
 
@@ -16,22 +17,6 @@ const BRAKE_COUNT = 1_000;
 const ROW_PAGE = 200;
 /** How fast files are read that turned up again, bytes per second. */
 const RECHECK_RATE = 32 * 1024 * 1024;
-
-/** What a reconciliation found and did. */
-export interface ReconcileReport {
-  /** Removals that somebody had begun. */
-  readonly finished: number;
-  /** Files without a row that were old enough. */
-  readonly strays: number;
-  /** True when there were so many of them that they were left alone. */
-  readonly braked: boolean;
-  /** Live rows that turned out to have no file, or one of a wrong size. */
-  readonly missing: number;
-  /** Marked blobs whose file is there again and was found right. */
-  readonly cleared: number;
-  /** Files whose time in quarantine was over. */
-  readonly dropped: number;
-}
 
 export interface ReconcileOptions {
   readonly files: BlobFiles;

@@ -4,6 +4,7 @@ import type { BlobFiles } from './blob-files.js';
 import { checkBlob } from './check-blob.js';
 import { Pace } from './pace.js';
 import type { BlobCensus, BlobDamages, ManifestCensus, ManifestDamages, RecordedBlob, StorageTasks } from './ports.js';
+import type { ScrubReport } from './reports.js';
 import type { StorageEvents } from './storage-events.js';
 import type { StoreMark } from './store-mark.js';
 
@@ -14,20 +15,6 @@ const MANIFEST_PAGE = 8;
 const LEAST_COST = 4 * 1024;
 /** How often the lease is renewed and the place in the walk noted, ms. */
 const KEEP_EVERY_MS = 10_000;
-
-/** What a scrub has looked at and found. */
-export interface ScrubReport {
-  /** ms since the epoch. */
-  readonly startedAt: number;
-  readonly manifests: number;
-  readonly blobs: number;
-  /** Bytes that were read. */
-  readonly bytes: number;
-  /** Objects that were found damaged, those that were known to be included. */
-  readonly damaged: number;
-  /** Objects that had been marked and are right. */
-  readonly cleared: number;
-}
 
 export interface ScrubOptions {
   readonly files: BlobFiles;

@@ -1,7 +1,6 @@
 import type { Digest } from '@breakwater/registry-core';
 import type { Damage, FoundBy } from './ports.js';
-import type { ReconcileReport } from './reconcile.js';
-import type { ScrubReport } from './scrub.js';
+import type { ReconcileReport, ScrubReport } from './reports.js';
 
 /** What the stores of content tell, by event name. */
 export interface StorageEvents {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, Logger } from '@breakwater/registry-core';
 import type { StorageTasks } from './ports.js';
-import type { ReconcileReport } from './reconcile.js';
+import type { ReconcileReport } from './reports.js';
 import { Scrub, type ScrubOptions } from './scrub.js';
 
 /** How often it is looked whether something is due, ms. */
