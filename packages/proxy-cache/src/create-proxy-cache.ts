@@ -7,7 +7,7 @@ import {
   type Repository,
   type StoredManifest,
 } from '@breakwater/registry-core';
-import type { ApiOperation } from '@breakwater/registry-http';
+import { type ApiOperation, ReadBuffers } from '@breakwater/registry-http';
 import { DownloadLeases } from './blobs/download-leases.js';
 import { DownloadSlots } from './blobs/download-slots.js';
 import { EventLoopLag } from './blobs/event-loop-lag.js';
@@ -143,6 +143,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const limits = options.downloads;
   const leases = new DownloadLeases(new DownloadLeaseTable(knex), clock, logger, limits.leaseMs);
   const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool, slots, limits, leases });
+  const buffers = new ReadBuffers();
   const listingTable = new CachedListingTable(knex);
   const cachedListings = new CachedListings(listingTable, settings, clock, logger);
   const listingChecks = new ListingChecks({ ...shared, cached: cachedListings });
@@ -197,6 +198,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
         access,
         manifests,
         blobs,
+        buffers,
         listings,
         health,
         hops: upstreams.hops,

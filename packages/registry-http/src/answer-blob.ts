@@ -2,15 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Digest, type OpenBlob, RegistryError, type Repository } from '@breakwater/registry-core';
 import type { ExtraHeaders } from './answer-manifest.js';
 import { type ByteRange, parseRange } from './range.js';
+import { ReadBuffers, type ReaderBuffers } from './read-buffers.js';
 import { tellServed } from './served.js';
-
-/** One of the two buffers of a reader, in bytes: as fast as sendfile on the machines we measured. */
-const BUFFER_BYTES = 1024 * 1024;
 
 /**
  * Answers HEAD or GET of a blob, with `Range` (distribution-spec, "Pulling blobs"). The first bytes are read before the
  * head is written, so that a blob which cannot be read is still an error and not a cut connection. Closes the blob.
  *
+ * @param buffers memory of this and all other answers with blobs
  * @throws RegistryError SIZE_INVALID with status 416, and whatever reading throws before the head is out
  */
 export async function answerBlob(
@@ -20,7 +19,10 @@ export async function answerBlob(
   digest: Digest,
   blob: OpenBlob,
   extra: ExtraHeaders,
+  buffers = new ReadBuffers(),
 ): Promise<void> {
+  let own: ReaderBuffers | undefined;
+  let unused = false;
   try {
     // Ranges are defined for GET only (RFC 9110, 14.2).
     const ranged = request.method === 'GET' && ifRangeHolds(request, digest);
@@ -34,7 +36,8 @@ export async function answerBlob(
     }
     const range = wanted ?? { start: 0, end: blob.size };
     const send = request.method !== 'HEAD';
-    const first = send ? await readFirst(blob, range) : undefined;
+    if (send) own = buffers.enter(range.end - range.start);
+    const first = own === undefined ? undefined : await readInto(own.take(), blob, range.start, range.end);
     await tellServed(response, { repository, kind: 'blob', digest });
     response.writeHead(wanted === undefined ? 200 : 206, {
       'content-type': 'application/octet-stream',
@@ -48,9 +51,10 @@ export async function answerBlob(
       'content-security-policy': "default-src 'none'; sandbox",
       ...extra,
     });
-    if (first === undefined) response.end();
-    else await pump(response, blob, range, first);
+    if (first === undefined || own === undefined) response.end();
+    else unused = await pump(response, blob, range, first, own);
   } finally {
+    own?.leave(unused);
     await blob.close();
   }
 }
@@ -65,11 +69,6 @@ interface FilledBuffer {
   readonly bytes: number;
 }
 
-async function readFirst(blob: OpenBlob, range: ByteRange): Promise<FilledBuffer> {
-  const buffer = Buffer.allocUnsafeSlow(Math.max(1, Math.min(BUFFER_BYTES, range.end - range.start)));
-  return readInto(buffer, blob, range.start, range.end);
-}
-
 async function readInto(buffer: Buffer, blob: OpenBlob, position: number, end: number): Promise<FilledBuffer> {
   const room = Math.min(buffer.byteLength, end - position);
   if (room <= 0) return { buffer, bytes: 0 };
@@ -78,9 +77,16 @@ async function readInto(buffer: Buffer, blob: OpenBlob, position: number, end: n
 
 /**
  * Moves bytes through two buffers which take turns: one is read into while the other is on its way to the client. A
- * buffer is used again only once the kernel has its bytes, so a slow client holds two buffers and no more.
+ * buffer is used again only once the kernel has its bytes, so a slow client holds two buffers and no more. Resolves to whether
+ * the buffers are free: after a client that has gone they may not be.
  */
-async function pump(response: ServerResponse, blob: OpenBlob, range: ByteRange, first: FilledBuffer): Promise<void> {
+async function pump(
+  response: ServerResponse,
+  blob: OpenBlob,
+  range: ByteRange,
+  first: FilledBuffer,
+  buffers: ReaderBuffers,
+): Promise<boolean> {
   let position = range.start;
   let filled = first;
   let spare: Buffer | undefined;
@@ -90,18 +96,19 @@ async function pump(response: ServerResponse, blob: OpenBlob, range: ByteRange, 
     position += filled.bytes;
     let next: FilledBuffer | undefined;
     if (position < range.end) {
-      spare ??= Buffer.allocUnsafeSlow(filled.buffer.byteLength);
+      spare ??= buffers.take();
       const reading = readInto(spare, blob, position, range.end);
       const [outcome] = await Promise.allSettled([reading, written]);
       if (outcome.status === 'rejected') throw outcome.reason;
       next = outcome.value;
     }
-    if (!(await written)) return;
+    if (!(await written)) return false;
     if (next === undefined) break;
     spare = filled.buffer;
     filled = next;
   }
   response.end();
+  return true;
 }
 
 /** Resolves to false when the client has gone. */

@@ -32,6 +32,7 @@ export { type ApiHandler, type BodyParser, type ServeOptions, serveOperations } 
 export { type ApiErrorFacts, answerJson, apiErrorBody } from './api-answer.js';
 export { type ByteRange, parseRange } from './range.js';
 export { readBody } from './read-body.js';
+export { ReadBuffers } from './read-buffers.js';
 export { requestId } from './request-id.js';
 export { parseRegistryRoute, type RegistryRoute, type RepositoryRoute } from './route.js';
 export { RouteMemory } from './route-memory.js';

@@ -14,6 +14,7 @@ import {
   answerTags,
   parseReferrersPage,
   parseTagPage,
+  type ReadBuffers,
   type RegistryRoute,
   RouteMemory,
   requestId,
@@ -42,6 +43,7 @@ export interface MiddlewareParts {
   readonly access: Access;
   readonly manifests: PullThroughManifests;
   readonly blobs: PullThroughBlobs;
+  readonly buffers: ReadBuffers;
   readonly listings: PullThroughListings;
   readonly health: UpstreamHealth;
   readonly hops: Hops;
@@ -176,11 +178,11 @@ async function answerBlobRequest(
     const known = await parts.blobs.size(settings, repository, route.digest, id);
     if (known !== undefined) {
       const blob = { size: known.size, read: async () => 0, close: async () => undefined };
-      return answerBlob(request, response, repository, route.digest, blob, known.headers);
+      return answerBlob(request, response, repository, route.digest, blob, known.headers, parts.buffers);
     }
   }
   const { blob, headers } = await parts.blobs.pull(settings, repository, route.digest, id);
-  await answerBlob(request, response, repository, route.digest, blob, headers);
+  await answerBlob(request, response, repository, route.digest, blob, headers, parts.buffers);
 }
 
 /** A body that is cut because its upstream failed is a failure passed on as well. */

@@ -20,6 +20,7 @@ import {
   answerTags,
   parseRegistryRoute,
   parseTagPage,
+  ReadBuffers,
   type RegistryRoute,
 } from '@breakwater/registry-http';
 import { answerHostedReferrers } from '../hosted/answer-hosted-referrers.js';
@@ -51,18 +52,24 @@ type HostedRoute = Extract<RegistryRoute, { readonly organization: unknown }>;
 
 /** A request whose route, sender and right are known. */
 interface AdmittedRequest {
-  readonly parts: HostedRegistryParts;
+  readonly parts: ServingParts;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly repository: Repository;
   readonly principal: Principal | undefined;
 }
 
+/** What all requests share. */
+interface ServingParts extends HostedRegistryParts {
+  readonly buffers: ReadBuffers;
+}
+
 /** Tags of one page where the client leaves it to us. */
 const DEFAULT_PAGE = 1_000;
 
 /** Answers `/v2/` for hosted organizations, and whatever nobody else below `/v2` did. */
-export function hostedRegistry(parts: HostedRegistryParts) {
+export function hostedRegistry(given: HostedRegistryParts) {
+  const parts = { ...given, buffers: new ReadBuffers() };
   return (request: IncomingMessage, response: ServerResponse, next: Next): void => {
     const target = (request as { originalUrl?: string }).originalUrl ?? request.url ?? '';
     const route = parseRegistryRoute(target);
@@ -74,7 +81,7 @@ export function hostedRegistry(parts: HostedRegistryParts) {
 }
 
 async function answer(
-  parts: HostedRegistryParts,
+  parts: ServingParts,
   request: IncomingMessage,
   response: ServerResponse,
   route: RegistryRoute,
@@ -161,7 +168,7 @@ async function answerBlobRoute(
     case 'HEAD': {
       const blob = await parts.blobs.open(repository, digest);
       if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN');
-      return answerBlob(request, response, repository, digest, blob, {});
+      return answerBlob(request, response, repository, digest, blob, {}, parts.buffers);
     }
     case 'DELETE':
       if (!(await parts.content.removeBlob(repository, digest))) throw new RegistryError('BLOB_UNKNOWN');
