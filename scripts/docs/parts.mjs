@@ -193,7 +193,10 @@ async function deadlines() {
 async function metrics() {
   const { createMetrics } = await built('registry-host/dist/observe/metrics.js');
   const silent = new Proxy({}, { get: (_, name) => (name === 'events' ? new EventEmitter() : () => undefined) });
-  const rows = createMetrics(silent, silent, silent)
+  const { addConnectionMetrics } = await built('registry-host/dist/observe/connection-metrics.js');
+  const registry = createMetrics(silent, silent, silent);
+  addConnectionMetrics(registry, () => ({ open: 0, refused: { all: 0, client: 0 } }));
+  const rows = registry
     .getMetricsAsArray()
     .map(({ name, labelNames, help }) => [code(name), labelNames.map(code).join(', '), help]);
   return table(['metric', 'labels', 'meaning'], rows);

@@ -21,6 +21,7 @@ import { createApiRouter } from './http/api-router.js';
 import { lookUp } from './http/look-up.js';
 import { type Middleware, proxyCacheMiddleware } from './http/middleware.js';
 import { proxyCacheOperations } from './http/operations.js';
+import { RefusalBudget } from './http/refusal-budget.js';
 import { CachedListings } from './listings/cached-listings.js';
 import { ListingChecks } from './listings/listing-checks.js';
 import { PullThroughListings } from './listings/pull-through-listings.js';
@@ -123,6 +124,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const failures = new UpstreamFailures(emit, clock);
   const hotManifests = new HotManifests(options.manifests);
   const refusals = new RememberedRefusals(clock);
+  const refusalBudget = new RefusalBudget(clock, options.refusals);
   const checks = new TagChecks(
     upstreams,
     tags,
@@ -202,6 +204,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
         listings,
         health,
         hops: upstreams.hops,
+        refusals: refusalBudget,
         emit,
         logger,
       }),

@@ -4,13 +4,16 @@ import {
   type Clock,
   InProcessMessages,
   type KeyValueStore,
+  LARGEST_MANIFEST_BYTES,
   type Logger,
+  MAX_MANIFEST_BYTES,
   type ManifestStore,
   type Messages,
   type ProxyCacheSettingsReader,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from './blobs/download-slots.js';
+import { DEFAULT_REFUSAL_LIMITS, type RefusalLimits } from './http/refusal-budget.js';
 import type { Lookup } from './ports.js';
 import { DEFAULT_DEADLINES, type Deadlines } from './upstream/deadlines.js';
 import { systemLookup } from './upstream/resolver.js';
@@ -42,6 +45,10 @@ export interface ProxyCacheOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** How many downloads run at a time, and how their processes share them; what is not given is as in `DEFAULT_DOWNLOAD_LIMITS`. */
   readonly downloads?: Partial<DownloadLimits>;
+  /** Largest manifest in bytes, at most `LARGEST_MANIFEST_BYTES`. Default `MAX_MANIFEST_BYTES`. */
+  readonly maxManifestBytes?: number;
+  /** How often a client may ask for what the upstream refuses; what is not given is as in `DEFAULT_REFUSAL_LIMITS`. */
+  readonly refusals?: Partial<RefusalLimits>;
   /** Where tokens of upstreams are shared with other processes; without it each process fetches its own. */
   readonly sharedTokens?: KeyValueStore;
   /** Tells other processes of tags that moved, so that they need not wait for their next look. Default in process. */
@@ -54,22 +61,26 @@ export interface ProxyCacheOptions {
 
 /** Options with nothing left open. */
 export type ResolvedOptions = Required<
-  Omit<ProxyCacheOptions, 'deadlines' | 'downloads' | 'sharedTokens' | 'upstreamProxyUrl'>
+  Omit<ProxyCacheOptions, 'deadlines' | 'downloads' | 'refusals' | 'sharedTokens' | 'upstreamProxyUrl'>
 > & {
   readonly upstreamProxyUrl?: string;
   readonly sharedTokens?: KeyValueStore;
   readonly deadlines: Deadlines;
   readonly downloads: DownloadLimits;
+  readonly refusals: RefusalLimits;
 };
 
 /** @throws RangeError naming the option that cannot be */
 export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
   const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
   const downloads = { ...DEFAULT_DOWNLOAD_LIMITS, ...options.downloads };
+  const refusals = { ...DEFAULT_REFUSAL_LIMITS, ...options.refusals };
   const resolved = {
     ...options,
     deadlines,
     downloads,
+    refusals,
+    maxManifestBytes: options.maxManifestBytes ?? MAX_MANIFEST_BYTES,
     allowedHosts: options.allowedHosts ?? [],
     lookup: options.lookup ?? systemLookup,
     messages: options.messages ?? new InProcessMessages(),
@@ -81,6 +92,13 @@ export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
   }
   for (const [name, value] of Object.entries(downloads)) {
     if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${name} must be a whole number above 0`);
+  }
+  for (const [name, value] of Object.entries(refusals)) {
+    if (!Number.isFinite(value) || value <= 0) throw new RangeError(`${name} must be a number above 0`);
+  }
+  const { maxManifestBytes } = resolved;
+  if (!Number.isSafeInteger(maxManifestBytes) || maxManifestBytes < 1 || maxManifestBytes > LARGEST_MANIFEST_BYTES) {
+    throw new RangeError(`maxManifestBytes must be a whole number from 1 to ${LARGEST_MANIFEST_BYTES}`);
   }
   return resolved;
 }

@@ -44,6 +44,7 @@ export {
   type Descriptor,
   type ImageManifest,
   type IndexManifest,
+  LARGEST_MANIFEST_BYTES,
   MAX_MANIFEST_BYTES,
   type Manifest,
   manifestReferences,

@@ -17,6 +17,7 @@ import { CredentialVerifier } from './access/credential-verifier.js';
 import { RememberedRoles } from './access/remembered-roles.js';
 import { Sessions } from './access/sessions.js';
 import { hostApi } from './api/host-api.js';
+import { ConnectionLimits } from './app/connection-limits.js';
 import { createApp } from './app/create-app.js';
 import { PostgresClock } from './clock/postgres-clock.js';
 import type { Config } from './config/read-config.js';
@@ -26,6 +27,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgre
 import { type DrainPeriods, drain } from './lifecycle/drain.js';
 import { migrate } from './lifecycle/migrate.js';
 import { ADMINISTRATOR, seedAdministrator, seedOrganizations, withdrawSeededAnonymousPull } from './lifecycle/seeds.js';
+import { addConnectionMetrics } from './observe/connection-metrics.js';
 import { logEvents } from './observe/log-events.js';
 import { createMetrics } from './observe/metrics.js';
 import { openDatabase } from './postgres/database.js';
@@ -89,6 +91,8 @@ const RETRY_DATABASE_MS = 1_000;
 /** A connection that is idle for longer is closed; above the half minute that clients keep theirs. Milliseconds. */
 const KEEP_ALIVE_MS = 65_000;
 const HEADERS_MS = 10_000;
+/** How often it is looked for connections whose headers take too long. */
+const CHECK_CONNECTIONS_MS = 5_000;
 /** An upload that nobody has touched for so long is dropped. */
 const STALE_UPLOAD_MS = 24 * 60 * 60_000;
 const MIB = 1024 * 1024;
@@ -105,7 +109,7 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
   const database = openDatabase({ ...databaseAddress(options, embedded), logger });
   try {
     const parts = assemble(options, database, secretKey);
-    const server = await listen(config, parts.handler).catch((error: unknown) => {
+    const server = await listen(config, parts).catch((error: unknown) => {
       parts.shared.close();
       throw error;
     });
@@ -168,6 +172,7 @@ type Stage = 'starting' | 'serving' | 'ending';
 
 interface Parts {
   readonly handler: ReturnType<typeof createApp>;
+  readonly connections: ConnectionLimits;
   readonly proxyCache: ProxyCache;
   readonly orgSettings: OrgSettings;
   readonly gc: Gc;
@@ -287,6 +292,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     clock,
     logger,
     allowedHosts: config.upstreamAllowedHosts,
+    maxManifestBytes: config.maxManifestBytes,
     ...(config.upstreamProxyUrl === undefined ? {} : { upstreamProxyUrl: config.upstreamProxyUrl }),
     sharedTokens: shared.values,
     messages: shared.messages,
@@ -308,6 +314,19 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     intervalMs: config.gcIntervalS * 1000,
   });
   logEvents(proxyCache, logger);
+  const metrics = createMetrics(proxyCache, gc, {
+    events: storageEvents,
+    damages,
+    files: content.files,
+    tasks: storageTasks,
+  });
+  const connections = new ConnectionLimits({
+    most: config.maxConnections,
+    mostPerClient: config.maxConnectionsPerClient,
+    clock,
+    logger,
+  });
+  addConnectionMetrics(metrics, () => connections.facts);
 
   let stage: Stage = 'starting';
   let started = false;
@@ -320,12 +339,8 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     content: new PostgresHostedContent({ database, links: blobRows, clock }),
     organizations,
     logger,
-    metrics: createMetrics(proxyCache, gc, {
-      events: storageEvents,
-      damages,
-      files: content.files,
-      tasks: storageTasks,
-    }),
+    metrics,
+    maxManifestBytes: config.maxManifestBytes,
     hooks: [gc.middleware(), proxyCache.middleware()],
     routers: [
       orgSettings.page(),
@@ -353,6 +368,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
   });
   return {
     handler,
+    connections,
     proxyCache,
     orgSettings,
     gc,
@@ -370,8 +386,14 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
   };
 }
 
-async function listen(config: Config, handler: Parts['handler']): Promise<Server> {
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS }, handler);
+async function listen(config: Config, { handler, connections }: Parts): Promise<Server> {
+  const timeouts = {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: HEADERS_MS,
+    connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
+  };
+  const server = createServer(timeouts, handler);
+  connections.guard(server);
   const { host, port } = config.listen;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

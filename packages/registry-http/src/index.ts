@@ -30,6 +30,8 @@ export { pageToken, readPageToken } from './api/page-token.js';
 export { readFields, readQuery } from './api/read-fields.js';
 export { type ApiHandler, type BodyParser, type ServeOptions, serveOperations } from './api/serve-operations.js';
 export { type ApiErrorFacts, answerJson, apiErrorBody } from './api-answer.js';
+export { assertNoBody } from './assert-no-body.js';
+export { clientAddress } from './client-address.js';
 export { type ByteRange, parseRange } from './range.js';
 export { readBody } from './read-body.js';
 export { ReadBuffers } from './read-buffers.js';

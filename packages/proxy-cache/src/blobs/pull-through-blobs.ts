@@ -141,6 +141,12 @@ export class PullThroughBlobs {
     return size === undefined ? undefined : { size, headers: forwardedHeaders('uri-miss', false) };
   }
 
+  /** Whether it is stored, or on its way. */
+  async isCached(repository: ProxiedRepository, digest: Digest): Promise<boolean> {
+    const isOnItsWay = this.#joined.has(contentKey(repository, digest));
+    return isOnItsWay || (await this.#storedSize(repository, digest)) !== undefined;
+  }
+
   /**
    * Removes partial files that nobody has written to since `before` (ms since the epoch) and whose download is not under
    * way in any process; with `dryRun` it counts them only. Safe at any time: what is removed is fetched anew.

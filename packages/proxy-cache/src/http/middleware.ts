@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type Access,
   type Logger,
+  type Principal,
   type ProxyCacheSettings,
   type ProxyCacheSettingsReader,
   RegistryError,
@@ -12,6 +13,7 @@ import {
   answerManifest,
   answerReferrers,
   answerTags,
+  clientAddress,
   parseReferrersPage,
   parseTagPage,
   type ReadBuffers,
@@ -33,6 +35,7 @@ import type { Hops } from '../upstream/hops.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
 import { statusFacts } from '../upstream-failures.js';
 import { pullFailure } from './pull-failure.js';
+import type { RefusalBudget } from './refusal-budget.js';
 
 /** A plain handler of node:http, which Express 4 and 5 mount like any middleware. */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
@@ -47,9 +50,14 @@ export interface MiddlewareParts {
   readonly listings: PullThroughListings;
   readonly health: UpstreamHealth;
   readonly hops: Hops;
+  readonly refusals: RefusalBudget;
   readonly emit: Emit;
   readonly logger: Logger;
 }
+
+/** Shortest and longest `Retry-After` of a client that asks for too much, in seconds. */
+const MIN_WAIT_S = 5;
+const MAX_WAIT_S = 60;
 
 type ProxiedRoute = Extract<RegistryRoute, { readonly organization: unknown }>;
 
@@ -81,7 +89,7 @@ async function handle(
 ): Promise<boolean> {
   const settings = await parts.settings.find(route.organization);
   if (settings === undefined) return false;
-  await authorize(parts.access, request, route);
+  const client = clientOf(request, await authorize(parts.access, request, route));
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     throw new RegistryError(
       'UNSUPPORTED',
@@ -97,11 +105,12 @@ async function handle(
       const hot =
         route.kind === 'manifest' ? parts.manifests.pullHot(settings, repository, route.reference) : undefined;
       return hot === undefined
-        ? answer(parts, request, response, route, settings, repository)
+        ? answer(parts, client, request, response, route, settings, repository)
         : answerManifest(request, response, repository, hot.manifest, hot.headers);
     });
   } catch (error) {
     if (!isUpstreamError(error)) throw error;
+    parts.refusals.charge(client, error);
     tellPassed(parts, request, route, repository, error);
     if (!response.headersSent) throw passOn(parts, route, settings, repository, error);
     // Cut, so that no client takes a part for the whole. It was told above, and is no surprise.
@@ -110,22 +119,72 @@ async function handle(
   return true;
 }
 
-async function authorize(access: Access, request: IncomingMessage, route: ProxiedRoute): Promise<void> {
+/** Resolves to who it is; `undefined` for anybody. */
+async function authorize(
+  access: Access,
+  request: IncomingMessage,
+  route: ProxiedRoute,
+): Promise<Principal | undefined> {
   const principal = await access.authenticate(request);
   const target = { organization: route.organization, repository: route.repository };
-  if (await access.authorize(principal, 'pull', target)) return;
+  if (await access.authorize(principal, 'pull', target)) return principal;
   if (principal !== undefined) throw new RegistryError('DENIED');
   throw new RegistryError('UNAUTHORIZED', undefined, { headers: { 'www-authenticate': access.challenge(request) } });
 }
 
+/** Whom a refusal is charged to: whoever has signed in, or the address that anybody comes from. */
+function clientOf(request: IncomingMessage, principal: Principal | undefined): string {
+  return principal === undefined ? `address ${clientAddress(request.socket.remoteAddress)}` : `name ${principal.name}`;
+}
+
+/**
+ * Stops a client that has asked for too much that is not there (F162). What is cached it gets all the same.
+ * @throws RegistryError TOOMANYREQUESTS
+ */
+async function assertMayAskInVain(
+  parts: MiddlewareParts,
+  client: string,
+  route: ProxiedRoute,
+  repository: ProxiedRepository,
+): Promise<void> {
+  const waitS = parts.refusals.waitS(client);
+  if (waitS === 0 || (await isCached(parts, route, repository))) return;
+  throw new RegistryError(
+    'TOOMANYREQUESTS',
+    'too many requests for what the upstream does not have or does not give; what is cached can be pulled as before',
+    {
+      detail: { reason: 'overload' },
+      headers: { 'retry-after': String(Math.min(MAX_WAIT_S, Math.max(MIN_WAIT_S, waitS))) },
+      reasonPhrase: 'Too Many Requests For What Is Not There',
+    },
+  );
+}
+
+async function isCached(parts: MiddlewareParts, route: ProxiedRoute, repository: ProxiedRepository): Promise<boolean> {
+  switch (route.kind) {
+    case 'manifest':
+      return parts.manifests.isCached(repository, route.reference);
+    case 'blob':
+      return parts.blobs.isCached(repository, route.digest);
+    case 'tags':
+      return parts.listings.isCached(tagListRequest(repository, parseTagPage(route.query)));
+    case 'referrers':
+      return parts.listings.isCached(referrersRequest(repository, route.digest, parseReferrersPage(route.query)));
+    case 'upload':
+      return false;
+  }
+}
+
 async function answer(
   parts: MiddlewareParts,
+  client: string,
   request: IncomingMessage,
   response: ServerResponse,
   route: ProxiedRoute,
   settings: ProxyCacheSettings,
   repository: ProxiedRepository,
 ): Promise<void> {
+  await assertMayAskInVain(parts, client, route, repository);
   const id: RequestIdSource = () => requestId(request);
   switch (route.kind) {
     case 'manifest': {

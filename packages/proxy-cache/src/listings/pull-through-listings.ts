@@ -83,6 +83,11 @@ export class PullThroughListings {
     throw new Error('a listing that is not cached can neither be fresh nor stale');
   }
 
+  /** Whether there is a copy of the page. */
+  async isCached({ key }: ListingRequest): Promise<boolean> {
+    return (await this.parts.cached.load(key)).entry !== undefined;
+  }
+
   async #askAndServe(pull: ListingPull, { state, budget }: AskDecision): Promise<PulledListing> {
     const { checks, deadlines } = this.parts;
     const { requestId } = pull;

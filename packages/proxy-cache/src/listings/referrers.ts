@@ -5,6 +5,7 @@ import {
   digestHex,
   isManifestMediaType,
   isRegistryError,
+  LARGEST_MANIFEST_BYTES,
   OCI_INDEX,
   parseManifest,
   parseTag,
@@ -84,7 +85,8 @@ async function referrersTag(
 /** The text of an index that every client reads the same way. */
 function indexText(bytes: Uint8Array, contentType: string | undefined): string {
   try {
-    if (parseManifest(bytes, contentType).mediaType === OCI_INDEX) return new TextDecoder().decode(bytes);
+    if (parseManifest(bytes, contentType, LARGEST_MANIFEST_BYTES).mediaType === OCI_INDEX)
+      return new TextDecoder().decode(bytes);
   } catch (error) {
     if (!isRegistryError(error)) throw error;
     throw unusable(`the upstream sent referrers that cannot be used: ${error.message}`, contentType);

@@ -5,6 +5,7 @@ import {
   isManifestMediaType,
   isRegistryError,
   isSchema1MediaType,
+  LARGEST_MANIFEST_BYTES,
   parseManifest,
   type Reference,
   type RepositoryName,
@@ -41,7 +42,8 @@ function verified(fetched: UpstreamManifest, expected: StoredManifest['digest'] 
 
 function mediaTypeOf(fetched: UpstreamManifest): StoredManifest['mediaType'] {
   try {
-    return parseManifest(fetched.bytes, fetched.contentType).mediaType;
+    // How much is too much was decided while it was read.
+    return parseManifest(fetched.bytes, fetched.contentType, LARGEST_MANIFEST_BYTES).mediaType;
   } catch (error) {
     if (!isRegistryError(error)) throw error;
     if (error.detail?.['schema_version'] === 1) throw schema1();

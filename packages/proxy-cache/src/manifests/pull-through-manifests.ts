@@ -108,6 +108,14 @@ export class PullThroughManifests {
     return this.#serveFresh({ settings, key, requestId: undefined }, entry, manifest, checkAhead, now);
   }
 
+  /** Whether a pull of it could be answered without the upstream, now or in an outage. */
+  async isCached(repository: ProxiedRepository, reference: Reference): Promise<boolean> {
+    const { tags, manifests } = this.parts;
+    return reference.kind === 'tag'
+      ? (await tags.load({ repository, tag: reference.tag })) !== undefined
+      : (await manifests.get(repository, reference.digest)) !== undefined;
+  }
+
   /** The age of what this process has in memory of a tag, in milliseconds. */
   ageMs(repository: ProxiedRepository, tag: Tag): number | undefined {
     const entry = this.parts.tags.hot(tagKeyText({ repository, tag }));

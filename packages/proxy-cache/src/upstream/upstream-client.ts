@@ -24,6 +24,8 @@ export interface UpstreamClientOptions {
   readonly lookup: Lookup;
   /** `http://[user:password@]host:port` of the proxy that opens every connection, and resolves the names. */
   readonly upstreamProxyUrl?: string;
+  /** Largest manifest in bytes that is read to its end (S33). */
+  readonly maxManifestBytes: number;
   /** Hears of the token servers that registries name. */
   readonly onTokenServer?: TokenServerListener;
   /** Where tokens are shared with other processes; without it each process fetches its own. */
@@ -85,7 +87,7 @@ export class UpstreamClient {
 
   /** The upstream of settings that are not in force, to try them out. */
   detached(settings: ProxyCacheSettings): UpstreamRegistry {
-    const { deadlines, clock, onRateLimit } = this.options;
+    const { deadlines, clock, maxManifestBytes, onRateLimit } = this.options;
     return new UpstreamRegistry(
       settings,
       this.#transport,
@@ -93,6 +95,7 @@ export class UpstreamClient {
       deadlines,
       clock,
       this.#refusedHeads,
+      maxManifestBytes,
       onRateLimit,
     );
   }

@@ -8,7 +8,6 @@ import {
   isManifestMediaType,
   isSchema1MediaType,
   MANIFEST_ACCEPT,
-  MAX_MANIFEST_BYTES,
   OCI_INDEX,
   type ProxyCacheSettings,
   parseDigest,
@@ -98,6 +97,7 @@ export class UpstreamRegistry {
     private readonly deadlines: Deadlines,
     private readonly clock: Clock,
     private readonly refusedHeads: RefusedHeads,
+    private readonly maxManifestBytes: number,
     private readonly onRateLimit: RateLimitListener = () => undefined,
   ) {
     this.endpoint = upstreamEndpoint(settings);
@@ -145,7 +145,7 @@ export class UpstreamRegistry {
     assertManifestType(response);
     this.refusedHeads.noteAnswered(this.endpoint.origin, path);
     const bytes = await readBody(response.body, {
-      maxBytes: MAX_MANIFEST_BYTES,
+      maxBytes: this.maxManifestBytes,
       idleMs: this.deadlines.idleMs,
       signal,
     });
@@ -225,7 +225,7 @@ export class UpstreamRegistry {
     if (response.status !== 200) throw await this.#refusal(response, signal);
     assertNotEncoded(response);
     assertManifestType(response);
-    const limits = { maxBytes: MAX_MANIFEST_BYTES, idleMs: this.deadlines.idleMs, signal };
+    const limits = { maxBytes: this.maxManifestBytes, idleMs: this.deadlines.idleMs, signal };
     const bytes = await readBody(response.body, limits);
     const next = nextReferrers(response.header('link'), subject, asked);
     const filters = (response.header('oci-filters-applied') ?? '').split(',').map((filter) => filter.trim());

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Clock, OrganizationName, ProxyCacheSettings, RepositoryName } from '@breakwater/registry-core';
+import {
+  type Clock,
+  MAX_MANIFEST_BYTES,
+  type OrganizationName,
+  type ProxyCacheSettings,
+  type RepositoryName,
+} from '@breakwater/registry-core';
 import { type FaultUpstream, repositoryOf } from '@breakwater/test-kit';
 import type { Lookup } from '../../src/ports.js';
 import { DEFAULT_DEADLINES, type Deadlines } from '../../src/upstream/deadlines.js';
@@ -36,6 +42,7 @@ export function settingsFor(upstream: string, changes: Partial<ProxyCacheSetting
 }
 
 export interface TestClientOptions {
+  readonly maxManifestBytes?: number;
   readonly clock?: Clock;
   readonly deadlines?: Partial<Deadlines>;
   readonly allowedHosts?: readonly string[];
@@ -50,6 +57,7 @@ export function testClient(options: TestClientOptions = {}): UpstreamClient {
     deadlines: { ...DEFAULT_DEADLINES, ...options.deadlines },
     allowedHosts: options.allowedHosts ?? ['127.0.0.0/8'],
     lookup: options.lookup ?? systemLookup,
+    maxManifestBytes: options.maxManifestBytes ?? MAX_MANIFEST_BYTES,
     ...(options.upstreamProxyUrl === undefined ? {} : { upstreamProxyUrl: options.upstreamProxyUrl }),
   });
 }

@@ -1,4 +1,4 @@
-import { InProcessKeyValueStore, type KeyValueStore } from '@breakwater/registry-core';
+import { InProcessKeyValueStore, type KeyValueStore, MAX_MANIFEST_BYTES } from '@breakwater/registry-core';
 import {
   buildImage,
   type FaultUpstream,
@@ -41,8 +41,14 @@ afterEach(async () => {
 });
 
 function newProcess(sharedTokens: KeyValueStore = store): UpstreamClient {
-  const options = { clock, deadlines: DEFAULT_DEADLINES, allowedHosts: ['127.0.0.0/8'], lookup: systemLookup };
-  const client = new UpstreamClient({ ...options, sharedTokens });
+  const client = new UpstreamClient({
+    clock,
+    deadlines: DEFAULT_DEADLINES,
+    allowedHosts: ['127.0.0.0/8'],
+    lookup: systemLookup,
+    maxManifestBytes: MAX_MANIFEST_BYTES,
+    sharedTokens,
+  });
   clients.push(client);
   return client;
 }

@@ -189,6 +189,30 @@ describe('manifests', () => {
     expect(fetched.bytes.byteLength).toBe(MAX_MANIFEST_BYTES);
   });
 
+  test('S33: an operator may allow more, and then a byte above that is too much', async () => {
+    const most = MAX_MANIFEST_BYTES + 1_000;
+    for (const [tag, bytes] of [
+      ['within', most],
+      ['above', most + 1],
+    ] as const) {
+      const manifest = manifestFrom(
+        OCI_MANIFEST,
+        Buffer.from(image.manifest.bytes.toString('utf8').padEnd(bytes, ' ')),
+      );
+      upstream.add('app', tag, { ...image, manifest, manifests: [manifest] });
+    }
+    const allowing = testClient({ maxManifestBytes: most }).registry(settingsFor(upstream.host));
+    const fetched = await fetchManifest(allowing, app, { kind: 'tag', tag: tagOf('within') }, soon());
+    expect(fetched.bytes.byteLength).toBe(most);
+    for (const [from, tag] of [
+      [allowing, 'above'],
+      [registry(), 'within'],
+    ] as const) {
+      const error = await failureOf(fetchManifest(from, app, { kind: 'tag', tag: tagOf(tag) }, soon()));
+      expect(error).toMatchObject({ failureClass: 'protocol' });
+    }
+  });
+
   test('the deadline of the whole counts, also while bytes come', async () => {
     upstream.fault({ kind: 'drip', bytesPerSecond: 20 });
     const error = await failureOf(registry().getManifest(app, v1, soon(400)));

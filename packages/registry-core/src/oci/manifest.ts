@@ -45,6 +45,8 @@ export type Manifest = ImageManifest | IndexManifest;
 
 /** Largest manifest in bytes that is accepted by default (distribution-spec, "Pushing manifests": at least 4 MiB). */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+/** Largest manifest in bytes that an operator can have accepted (S33). */
+export const LARGEST_MANIFEST_BYTES = 32 * 1024 * 1024;
 const MAX_INDEX_ENTRIES = 1_000;
 const MAX_LAYERS = 1_000;
 const JSON_LIMITS = { depth: 32, tokens: 100_000 };
@@ -73,9 +75,13 @@ const PROTECTED_KEYS = [
  * @throws RegistryError MANIFEST_INVALID, with a message that names what was wrong; of Docker's schema 1 the detail says
  *   `schema_version` 1
  */
-export function parseManifest(bytes: Uint8Array, contentType: string | undefined): Manifest {
-  if (bytes.byteLength > MAX_MANIFEST_BYTES) {
-    throw invalid(`the manifest is larger than ${MAX_MANIFEST_BYTES} bytes`);
+export function parseManifest(
+  bytes: Uint8Array,
+  contentType: string | undefined,
+  maxBytes = MAX_MANIFEST_BYTES,
+): Manifest {
+  if (bytes.byteLength > maxBytes) {
+    throw invalid(`the manifest is larger than ${maxBytes} bytes`);
   }
   const body = asObject(parseStrictJson(bytes, JSON_LIMITS, PROTECTED_KEYS), 'the manifest');
   const mediaType = manifestMediaType(bareMediaType(contentType), body);

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RegistryError } from '@breakwater/registry-core';
-import { answerError, answerFailure, answerJson, apiErrorBody } from '@breakwater/registry-http';
+import { answerError, answerFailure, answerJson, apiErrorBody, assertNoBody } from '@breakwater/registry-http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import { type HostedRegistryParts, hostedRegistry } from './hosted-registry.js';
@@ -53,6 +53,12 @@ export function createApp(parts: AppParts): (request: IncomingMessage, response:
     answerError(request, response, error, parts.logger);
   });
   return (request, response) => {
+    try {
+      assertNoBody(request);
+    } catch (error) {
+      answerError(request, response, error, parts.logger);
+      return;
+    }
     const hooks = parts.hasStarted() ? parts.hooks : WHILE_STARTING;
     runHooks(hooks, 0, request, response, (error) => {
       if (error === undefined) app(request, response);

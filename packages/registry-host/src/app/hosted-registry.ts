@@ -43,6 +43,8 @@ export interface HostedRegistryParts {
   readonly blobs: BlobStore;
   readonly tags: TagStore & TagPointing;
   readonly uploads: BlobUploads;
+  /** Largest manifest in bytes that can be pushed. */
+  readonly maxManifestBytes: number;
   readonly content: ContentRemoval & BlobMounts & RepositoryContent & ReferrerLists;
   readonly logger: Logger;
 }

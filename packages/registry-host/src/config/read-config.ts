@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AddressGuard, OutboundProxy } from '@breakwater/proxy-cache';
+import { LARGEST_MANIFEST_BYTES } from '@breakwater/registry-core';
 import { z } from 'zod';
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.js';
 import { nearest } from './nearest.js';
@@ -31,6 +32,10 @@ export interface Config {
   readonly upstreamProxyUrl: string | undefined;
   /** Without a slash at its end; `undefined` = the address that it listens on. */
   readonly publicUrl: string | undefined;
+  readonly maxManifestBytes: number;
+  /** 0 = no limit, here and of the next one. */
+  readonly maxConnections: number;
+  readonly maxConnectionsPerClient: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly seedOrganizations: boolean;
   readonly gcIntervalS: number;
@@ -66,6 +71,11 @@ const LEAST_PASSWORD = 8;
 /** Longest period that the settings take, ten years, in seconds. */
 const MAX_SECONDS = 315_360_000;
 
+/** Nobody can mean to allow less: manifests of today have a few KiB. */
+const LEAST_MANIFEST_BYTES = 64 * 1024;
+/** More connections than a process can have files open. */
+const MAX_CONNECTIONS = 1_000_000;
+
 /** Longest pause between two runs, two weeks: a timer of node reaches less than 25 days. */
 const MAX_INTERVAL_S = 1_209_600;
 
@@ -82,6 +92,15 @@ const periodS = (least: number, most = MAX_SECONDS) =>
     .refine(
       (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
       `must be a whole number of seconds from ${least} to ${most}`,
+    )
+    .transform(Number);
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .refine(
+      (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
+      `must be a whole number from ${least} to ${most}`,
     )
     .transform(Number);
 
@@ -128,6 +147,9 @@ const readers = {
     parsePublicUrl,
     'must be http:// or https:// and a host, without a path, for example https://registry.example.com',
   ),
+  BREAKWATER_MAX_MANIFEST_BYTES: wholeNumber(LEAST_MANIFEST_BYTES, LARGEST_MANIFEST_BYTES),
+  BREAKWATER_MAX_CONNECTIONS: wholeNumber(0, MAX_CONNECTIONS),
+  BREAKWATER_MAX_CONNECTIONS_PER_CLIENT: wholeNumber(0, MAX_CONNECTIONS),
   BREAKWATER_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error'),
   BREAKWATER_SEED_ORGANIZATIONS: z
     .enum(['default', 'none'], 'must be default or none')
@@ -165,6 +187,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     upstreamAllowedHosts: read('BREAKWATER_UPSTREAM_ALLOWED_HOSTS'),
     upstreamProxyUrl: read('BREAKWATER_UPSTREAM_PROXY_URL'),
     publicUrl: read('BREAKWATER_PUBLIC_URL'),
+    maxManifestBytes: read('BREAKWATER_MAX_MANIFEST_BYTES'),
+    maxConnections: read('BREAKWATER_MAX_CONNECTIONS'),
+    maxConnectionsPerClient: read('BREAKWATER_MAX_CONNECTIONS_PER_CLIENT'),
     logLevel: read('BREAKWATER_LOG_LEVEL'),
     seedOrganizations: read('BREAKWATER_SEED_ORGANIZATIONS'),
     gcIntervalS: read('BREAKWATER_GC_INTERVAL_S'),
@@ -177,6 +202,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const warnings = unknownVariables(env, problems);
   const { listen, dataDir, logLevel, gcIntervalS, gcGraceS, gcHoldS, seedOrganizations } = values;
   const { scrubRateMibS, scrubIntervalS, quarantineS } = values;
+  const { maxManifestBytes, maxConnections, maxConnectionsPerClient } = values;
   if (listen !== undefined && !isLoopback(listen)) problems.push(...weakSecrets(env, values.adminPassword));
   if (
     problems.length > 0 ||
@@ -184,6 +210,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     dataDir === undefined ||
     logLevel === undefined ||
     seedOrganizations === undefined ||
+    maxManifestBytes === undefined ||
+    maxConnections === undefined ||
+    maxConnectionsPerClient === undefined ||
     gcIntervalS === undefined ||
     gcGraceS === undefined ||
     gcHoldS === undefined ||
@@ -200,6 +229,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     dataDir,
     storageUrl: values.storageUrl ?? pathToFileURL(join(dataDir, 'storage')).href,
     upstreamAllowedHosts: values.upstreamAllowedHosts ?? [],
+    maxManifestBytes,
+    maxConnections,
+    maxConnectionsPerClient,
     logLevel,
     seedOrganizations,
     gcIntervalS,

@@ -88,6 +88,25 @@ export const settingsTable = [
     secret: false,
   },
   {
+    name: 'BREAKWATER_MAX_MANIFEST_BYTES',
+    default: '4194304',
+    meaning: 'Largest manifest in bytes that is fetched or can be pushed, at most 33554432.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_MAX_CONNECTIONS',
+    default: '10000',
+    meaning: 'Most connections of clients that a process keeps open; those above are closed at once; 0 = no limit.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_MAX_CONNECTIONS_PER_CLIENT',
+    default: '1000',
+    meaning:
+      'Most of them from one IPv4 address or one /64 of IPv6; 0 = no limit, as behind a reverse proxy, which is one address for all.',
+    secret: false,
+  },
+  {
     name: 'BREAKWATER_LOG_LEVEL',
     default: 'info',
     meaning: 'Least important log lines to write: debug, info, warn or error.',

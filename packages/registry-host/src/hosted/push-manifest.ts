@@ -5,7 +5,6 @@ import {
   type Digest,
   digestAlgorithm,
   digestOf,
-  MAX_MANIFEST_BYTES,
   type Manifest,
   type ManifestStore,
   manifestReferences,
@@ -24,6 +23,8 @@ export interface PushParts {
   readonly manifests: ManifestStore;
   readonly tags: TagPointing;
   readonly content: RepositoryContent;
+  /** Largest manifest in bytes that is taken. */
+  readonly maxManifestBytes: number;
 }
 
 /** Most tags of one push; the spec asks for ten. */
@@ -45,8 +46,8 @@ export async function pushManifest(
 ): Promise<void> {
   const { repository, reference } = target;
   const tags = pushedTags(reference, target.query);
-  const bytes = await readManifest(request);
-  const manifest = parseManifest(bytes, bareMediaType(request.headers['content-type']));
+  const bytes = await readManifest(request, parts.maxManifestBytes);
+  const manifest = parseManifest(bytes, bareMediaType(request.headers['content-type']), parts.maxManifestBytes);
   const digest = pushedDigest(reference, bytes);
   const warning = await checkContent(parts.content, repository, manifest);
   await parts.manifests.put(repository, { digest, mediaType: manifest.mediaType, bytes });
@@ -77,10 +78,10 @@ function pushedTags(reference: Reference, query: string): readonly Tag[] {
   });
 }
 
-async function readManifest(request: IncomingMessage): Promise<Buffer> {
-  const bytes = await readBody(request, MAX_MANIFEST_BYTES);
+async function readManifest(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const bytes = await readBody(request, maxBytes);
   if (bytes === 'too large') {
-    throw new RegistryError('SIZE_INVALID', `a manifest may have ${MAX_MANIFEST_BYTES} bytes`, {
+    throw new RegistryError('SIZE_INVALID', `a manifest may have ${maxBytes} bytes`, {
       status: 413,
       headers: { connection: 'close' },
     });

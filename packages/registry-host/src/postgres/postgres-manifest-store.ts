@@ -3,6 +3,7 @@ import {
   type Digest,
   digestAlgorithm,
   digestOf,
+  LARGEST_MANIFEST_BYTES,
   type ManifestMediaType,
   type ManifestStore,
   manifestReferences,
@@ -71,7 +72,7 @@ export class PostgresManifestStore implements ManifestStore {
     if (digestOf(manifest.bytes, digestAlgorithm(manifest.digest)) !== manifest.digest) {
       throw new RegistryError('DIGEST_INVALID', `the manifest's bytes do not match ${manifest.digest}`);
     }
-    const parsed = parseManifest(manifest.bytes, manifest.mediaType);
+    const parsed = parseManifest(manifest.bytes, manifest.mediaType, LARGEST_MANIFEST_BYTES);
     const references = manifestReferences(parsed);
     const bindings = {
       ...repositoryColumns(repository),

@@ -2,6 +2,8 @@ import { connect } from 'node:net';
 import {
   buildImage,
   type FaultUpstream,
+  movableClock,
+  type RawAnswer,
   rawGet,
   startFaultUpstream,
   startTestRegistry,
@@ -16,13 +18,15 @@ const image = buildImage({ seed: 'client faults', layers: [40_000, 10] });
 const LAYER = image.layers[0]?.digest ?? '';
 const RAW_WITHIN_MS = 5_000;
 
+/** Stands still in a test, so that nothing is given back by time. */
+const clock = movableClock(Date.now());
 let breakwater: TestRegistry;
 let upstream: FaultUpstream;
 let organization: string;
 let repository: string;
 
 beforeAll(async () => {
-  breakwater = await startTestRegistry();
+  breakwater = await startTestRegistry({ clock });
   upstream = await startFaultUpstream();
   upstream.add('team/app', 'v1', image);
   organization = await breakwater.proxyOrganization({ upstream_registry: upstream.host, staleness_period_s: 3_600 });
@@ -33,6 +37,7 @@ afterAll(async () => {
   await upstream?.close();
 });
 beforeEach(() => {
+  clock.advance({ minutes: 1 });
   upstream.clearFaults();
   upstream.reset();
 });
@@ -126,6 +131,41 @@ test('F162: a tag that nobody has is asked for once, however many ask', async ()
   expect(rows).toEqual([]);
 });
 
+describe('F162: a flood of tags that nobody has', () => {
+  const FLOOD = 260;
+  const BUDGET = 200;
+  const ask = (n: number, headers = {}) =>
+    rawGet(`${breakwater.url}/v2/${repository}/manifests/made-up-${n}`, { headers });
+
+  test('reaches the upstream within the budget of a client, and costs nobody what is cached', async () => {
+    const cached = `${breakwater.url}/v2/${repository}`;
+    for (const path of ['manifests/v1', `blobs/${LAYER}`, 'tags/list']) {
+      expect((await rawGet(`${cached}/${path}`)).status).toBe(200);
+    }
+    upstream.reset();
+    const answers: RawAnswer[] = [];
+    for (let n = 0; n < FLOOD; n += 20) {
+      answers.push(...(await Promise.all(Array.from({ length: 20 }, (_, each) => ask(n + each)))));
+    }
+    const statuses = answers.map(({ status }) => status);
+    expect(new Set(statuses)).toEqual(new Set([404, 429]));
+    // What was asked at the same time as the last that could be paid may go through.
+    expect(upstream.count()).toBeLessThan(BUDGET + 20);
+    const refused = answers.find(({ status }) => status === 429);
+    expect(refused?.headers['retry-after']).toBe('5');
+    expect(refused?.bytes.toString()).toContain('TOOMANYREQUESTS');
+
+    for (const path of ['manifests/v1', `manifests/${image.manifest.digest}`, `blobs/${LAYER}`, 'tags/list']) {
+      expect((await rawGet(`${cached}/${path}`)).status).toBe(200);
+    }
+    for (const path of [`blobs/${image.config.digest}`, 'referrers/sha256:'.padEnd(81, '0')]) {
+      expect((await rawGet(`${cached}/${path}`)).status).toBe(429);
+    }
+    // Another client has a budget of its own, and so has whoever signs in.
+    expect((await ask(FLOOD, { authorization: breakwater.authorization })).status).toBe(404);
+  });
+});
+
 test('F164: what one organization has cached is not readable in another by digest', async () => {
   const other = await startFaultUpstream();
   try {
@@ -162,9 +202,29 @@ describe('F167', () => {
     expect((await raw(request)).status).toBe(431);
   });
 
-  // A gap: S35 wants 400 and the end of the connection. The body is not read, and the connection is not used again.
-  test('a body of GET is not looked at', async () => {
-    const request = `GET /v2/${repository}/manifests/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody`;
+  test.each([
+    ['GET', 'of four bytes', 'Content-Length: 4', 'body'],
+    ['HEAD', 'of four bytes', 'Content-Length: 4', 'body'],
+    ['GET', 'in chunks', 'Transfer-Encoding: chunked', '4\r\nbody\r\n0\r\n\r\n'],
+    ['HEAD', 'in chunks', 'Transfer-Encoding: chunked', '0\r\n\r\n'],
+    ['GET', 'that looks like a request', 'Content-Length: 38', 'GET /v2/ HTTP/1.1\r\nHost: elsewhere\r\n\r\n'],
+  ])(
+    'S35: %s with a body %s is 400 and ends the connection, before anything else',
+    async (method, _what, how, body) => {
+      for (const path of [`/v2/${repository}/manifests/none`, '/v2/', '/metrics', '/api/v1/organization/nobody']) {
+        const { status, text } = await raw(`${method} ${path} HTTP/1.1\r\nHost: x\r\n${how}\r\n\r\n${body}`);
+        expect(status).toBe(400);
+        expect(text).toMatch(/\r\nconnection: close\r\n/i);
+        if (method === 'GET') expect(text).toContain('must come without a body');
+        // What stands in the body is not another request.
+        expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1);
+      }
+      expect(upstream.count()).toBe(0);
+    },
+  );
+
+  test('a body of no length is none', async () => {
+    const request = `GET /v2/${repository}/manifests/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
     expect((await raw(request)).status).toBe(200);
   });
 
