@@ -30,6 +30,8 @@ const PURPOSES = {
   upstream_health: 'health of each upstream origin, and (`credential` not empty) of each credential at it',
   upstream_token_server: 'which token server each registry names, both as origins',
   cached_tag_change: 'one number, raised when a cached tag moves or goes; replicas compare it once a second',
+  missing_content:
+    'content that cached images refer to and the store does not hold: also the queue of what is fetched behind pulls',
   cached_listing: 'pages of lists of tags and of referrers, as the upstream gave them, with their clocks',
   download_lease: 'which process downloads which blob into a spool, until when, and what it failed with',
   outage_minute: 'how many pulls were shielded or failed, by organization, minute and failure class',

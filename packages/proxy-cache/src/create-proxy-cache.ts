@@ -13,6 +13,12 @@ import { DownloadSlots } from './blobs/download-slots.js';
 import { EventLoopLag } from './blobs/event-loop-lag.js';
 import { PullThroughBlobs } from './blobs/pull-through-blobs.js';
 import { Spool, type SpoolUsage } from './blobs/spool.js';
+import { BackgroundFetches } from './completing/background-fetches.js';
+import { fetchThrough } from './completing/fetch-through.js';
+import { ImageCompletion } from './completing/image-completion.js';
+import { ImageContents } from './completing/image-contents.js';
+import { notingBlobs, notingManifests } from './completing/noting-stores.js';
+import { PruneCompletion } from './completing/prune-completion.js';
 import { ExpirableTagsView } from './gc/expirable-tags.js';
 import { UpstreamStateView } from './gc/upstream-state.js';
 import { RecoveryChecks } from './health/recovery-checks.js';
@@ -27,6 +33,7 @@ import { ListingChecks } from './listings/listing-checks.js';
 import { PullThroughListings } from './listings/pull-through-listings.js';
 import { RecoveryListings } from './listings/recovery-listings.js';
 import { HotManifests } from './manifests/hot-manifests.js';
+import { ImageChoices } from './manifests/image-choices.js';
 import { PullThroughManifests } from './manifests/pull-through-manifests.js';
 import { TagChecks } from './manifests/tag-checks.js';
 import { type ProxyCacheOptions, resolveOptions } from './options.js';
@@ -38,6 +45,7 @@ import { CachedTagTable } from './postgres/cached-tag-table.js';
 import { ContentRoots } from './postgres/content-roots.js';
 import { DigestUseTable } from './postgres/digest-use-table.js';
 import { DownloadLeaseTable } from './postgres/download-lease-table.js';
+import { MissingContentTable, type MissingSummary } from './postgres/missing-content-table.js';
 import { OutageMinuteTable } from './postgres/outage-minute-table.js';
 import { UpstreamHealthTable } from './postgres/upstream-health-table.js';
 import { RememberedRefusals } from './remembered-refusals.js';
@@ -73,6 +81,8 @@ export interface ProxyCache {
   readonly upstreams: UpstreamStateView;
   /** The files of downloads that were broken off. */
   readonly partialFiles: PartialFiles;
+  /** How much cached images miss, of all organizations. */
+  missing(): Promise<MissingSummary>;
   /** What settings need to know of an upstream before they are saved. */
   readonly probe: UpstreamProbe;
   readonly events: ProxyCacheEmitter;
@@ -122,7 +132,12 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     onRateLimit: (of, told) => health.noteRateLimit(of, told),
   });
   const failures = new UpstreamFailures(emit, clock);
-  const hotManifests = new HotManifests(options.manifests);
+  const localBlobs = notingBlobs(options.blobs, () => completion);
+  const hotManifests = new HotManifests(notingManifests(options.manifests, () => completion));
+  const contents = new ImageContents(hotManifests, options.blobs);
+  const missing = new MissingContentTable(knex);
+  const completion = new ImageCompletion({ contents, table: missing, clock, emit, logger });
+  const choices = new ImageChoices({ tags, completion, contents, health, clock, logger });
   const refusals = new RememberedRefusals(clock);
   const refusalBudget = new RefusalBudget(clock, options.refusals);
   const checks = new TagChecks(
@@ -134,6 +149,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     clock,
     emit,
     failures,
+    completion,
     refusals,
     logger,
   );
@@ -141,17 +157,27 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const lag = new EventLoopLag();
   const slots = new DownloadSlots(options.downloads, lag);
   const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, refusals, logger };
-  const manifests = new PullThroughManifests({ ...shared, tags, digestUses, manifests: hotManifests, checks });
+  const manifests = new PullThroughManifests({ ...shared, tags, digestUses, manifests: hotManifests, checks, choices });
   const limits = options.downloads;
   const leases = new DownloadLeases(new DownloadLeaseTable(knex), clock, logger, limits.leaseMs);
-  const blobs = new PullThroughBlobs({ ...shared, local: options.blobs, spool, slots, limits, leases });
+  const blobs = new PullThroughBlobs({ ...shared, local: localBlobs, spool, slots, limits, leases });
+  const background = new BackgroundFetches({
+    table: missing,
+    contents,
+    fetch: fetchThrough(blobs, manifests),
+    settings,
+    health,
+    clock,
+    emit,
+    logger,
+  });
   const buffers = new ReadBuffers();
   const listingTable = new CachedListingTable(knex);
   const cachedListings = new CachedListings(listingTable, settings, clock, logger);
   const listingChecks = new ListingChecks({ ...shared, cached: cachedListings });
   const listings = new PullThroughListings({ ...shared, cached: cachedListings, checks: listingChecks });
   const recoveryListings = new RecoveryListings(listingTable, listingChecks);
-  const recovery = new RecoveryChecks(health, checks, tagTable, settings, logger, recoveryListings);
+  const recovery = new RecoveryChecks(health, checks, tagTable, settings, logger, recoveryListings, background);
 
   const follow = async () => {
     if (await tags.followChanges()) hotManifests.clear();
@@ -159,6 +185,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const tick = new PeriodicTask('following changes', options.tickMs, logger, async () => {
     await follow();
     recovery.start();
+    background.start();
   });
   const flush = new PeriodicTask('writing uses', options.flushMs, logger, async () => {
     await tags.flush();
@@ -167,12 +194,14 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     await outageCounts.flush();
     await leases.forget();
   });
+  const completionPrune = new PruneCompletion(tagTable, tags, missing, choices, settings, clock);
   const prune = new PeriodicTask(
     'removing old events, listings and partial files',
     PRUNE_EVERY_MS,
     logger,
     async () => {
       await timeline.prune();
+      await completionPrune.run();
       await cachedListings.prune();
       await blobs.dropStale(clock.now() - PARTIAL_FILES_KEPT_MS);
     },
@@ -191,7 +220,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   }
 
   const summaries = new CachedTagSummaries(knex);
-  const operations = proxyCacheOperations({ settings, health, summaries, timeline, clock });
+  const operations = proxyCacheOperations({ settings, health, summaries, missing, timeline, clock });
 
   return {
     middleware: () =>
@@ -202,6 +231,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
         blobs,
         buffers,
         listings,
+        completion,
         health,
         hops: upstreams.hops,
         refusals: refusalBudget,
@@ -217,7 +247,9 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
         if (proxy === undefined) return options.manifests.get(repository, digest);
         const { found, repository: from } = proxy;
         const pull = () => manifests.pull(found, from, { kind: 'digest', digest });
-        return (await lookUp(found, 'manifest', pull, tellPassed(from, digest)))?.manifest;
+        const pulled = await lookUp(found, 'manifest', pull, tellPassed(from, digest));
+        if (pulled !== undefined) completion.pulled(found, from, pulled.manifest);
+        return pulled?.manifest;
       },
       put: (repository, manifest) => options.manifests.put(repository, manifest),
     },
@@ -234,6 +266,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     tags: new ExpirableTagsView(new ContentRoots(knex), tagTable, digestTable, tags, settings),
     upstreams: new UpstreamStateView(settings, health, checks, tagTable),
     partialFiles: { dropStale: (before, dryRun) => blobs.dropStale(before, dryRun) },
+    missing: () => missing.total(),
     probe: new UpstreamProbe(upstreams, deadlines),
     events,
     async start() {
@@ -250,15 +283,18 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       await notices?.close();
       await tick.stop();
       const recovered = recovery.close();
+      const fetched = background.close();
       await prune.stop();
       await blobs.close();
       await checks.close();
+      await completion.close();
       await listingChecks.close();
       await recovered;
       await flush.stop();
       await flush.runNow();
       lag.stop();
       upstreams.close();
+      await fetched;
       events.removeAllListeners();
     },
   };

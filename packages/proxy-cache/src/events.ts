@@ -42,7 +42,8 @@ export interface ProxyCacheEvents {
       /** Absent for a list, which has none. */
       readonly digest?: Digest;
       readonly ageMs: number;
-      readonly why: 'outage' | 'removed' | 'denied';
+      /** `incomplete`: the previous image, because the rest of the newest one cannot be had. */
+      readonly why: 'outage' | 'removed' | 'denied' | 'incomplete';
     },
   ];
   /** A check failed and the client did not see it. Told once a check, however many pulls waited for it. */
@@ -68,6 +69,12 @@ export interface ProxyCacheEvents {
       readonly limit: number;
     },
   ];
+  /** The rest of an image was not fetched in the background, because it is larger than the organization allows. */
+  readonly 'prefetch-limited': readonly [AboutContent & { readonly bytes: number; readonly maxBytes: number }];
+  /** Something was fetched in the background. */
+  readonly prefetched: readonly [AboutContent & { readonly kind: 'manifest' | 'blob'; readonly bytes: number }];
+  /** The background has given up on something. */
+  readonly 'prefetch-failed': readonly [UpstreamFailure];
   /** The upstream sent content that does not match its digest. It was neither stored nor served whole. */
   readonly 'integrity-failure': readonly [AboutContent & RequestFacts & { readonly failureClass: 'integrity' }];
   /** HEAD and GET of a tag disagreed about its digest; the bytes of GET count. */

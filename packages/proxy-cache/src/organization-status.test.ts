@@ -79,6 +79,7 @@ function parts() {
         return { tags: 3, lapsed: 1, oldestConfirmedAt: 5 };
       },
     },
+    missing: { summary: async () => ({ contents: 0, bytes: 0, queued: 0, tooLarge: 0, givenUp: 0 }) },
     timeline: { lastDay: async () => ({}) },
   };
 }

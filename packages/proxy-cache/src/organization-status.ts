@@ -2,6 +2,7 @@ import type { Clock, FailureClass, ProxyCacheSettings } from '@breakwater/regist
 import type { HealthRecord } from './health/health-record.js';
 import type { UpstreamHealth } from './health/upstream-health.js';
 import type { CachedTagSummaries, CachedTagSummary } from './postgres/cached-tag-summary.js';
+import type { MissingContentTable, MissingSummary } from './postgres/missing-content-table.js';
 import type { Counts } from './timeline/bucket-page.js';
 import type { OutageTimeline } from './timeline/outage-timeline.js';
 import { upstreamEndpoint } from './upstream/endpoint.js';
@@ -14,6 +15,8 @@ export interface OrganizationStatus {
   readonly settings: ProxyCacheSettings;
   readonly upstream: UpstreamStatus;
   readonly cached: CachedTagSummary;
+  /** What its images miss. */
+  readonly missing: MissingSummary;
   readonly lastDay: Counts;
 }
 
@@ -33,6 +36,7 @@ export interface UpstreamStatus
 export interface StatusParts {
   readonly health: Pick<UpstreamHealth, 'scopeOf' | 'records'>;
   readonly summaries: Pick<CachedTagSummaries, 'find'>;
+  readonly missing: Pick<MissingContentTable, 'summary'>;
   readonly timeline: Pick<OutageTimeline, 'lastDay'>;
   readonly clock: Clock;
 }
@@ -45,16 +49,17 @@ export async function organizationStatus(
   parts: StatusParts,
   settings: ProxyCacheSettings,
 ): Promise<OrganizationStatus> {
-  const { organization, stalenessPeriodS } = settings;
+  const { organization, upstream: host, stalenessPeriodS } = settings;
   const now = parts.clock.now();
-  const [upstream, cached, lastDay] = await Promise.all([
+  const [upstream, cached, missing, lastDay] = await Promise.all([
     upstreamStatus(parts, settings, now),
     parts.summaries.find(organization, settings.upstream, now - stalenessPeriodS * 1000),
+    parts.missing.summary({ organization, upstream: host }, settings.prefetch === 'off' ? 'warm' : undefined),
     parts.timeline.lastDay(organization),
   ]);
   // With a period of 0 nothing may be served unconfirmed, however young it is.
   const lapsed = stalenessPeriodS === 0 ? cached.tags : cached.lapsed;
-  return { at: now, settings, upstream, cached: { ...cached, lapsed }, lastDay };
+  return { at: now, settings, upstream, cached: { ...cached, lapsed }, missing, lastDay };
 }
 
 async function upstreamStatus(

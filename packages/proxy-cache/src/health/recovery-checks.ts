@@ -1,4 +1,5 @@
 import type { Logger, ProxyCacheSettings, ProxyCacheSettingsReader } from '@breakwater/registry-core';
+import type { BackgroundFetches } from '../completing/background-fetches.js';
 import type { RecoveryListings } from '../listings/recovery-listings.js';
 import type { TagChecks } from '../manifests/tag-checks.js';
 import type { ProxiedRepository, TagKey } from '../ports.js';
@@ -16,7 +17,8 @@ const MAX_AT_A_TIME = 16;
 
 /**
  * Ends outages: when the window of a known-down upstream is over, one process of the cluster repeats the real check of
- * the tag that was used last (P9), or of the listing where there is no tag. A ping would not do, since registries answer it while manifests fail.
+ * the tag that was used last (P9), or of the listing where there is no tag; of an origin that sends content only, it
+ * fetches something that is missing. A ping would not do, since registries answer it while manifests fail.
  */
 export class RecoveryChecks {
   readonly #running = new Map<string, Promise<void>>();
@@ -29,6 +31,7 @@ export class RecoveryChecks {
     private readonly settings: ProxyCacheSettingsReader,
     private readonly logger: Logger,
     private readonly listings: Pick<RecoveryListings, 'mostRecentlyUsed' | 'check'>,
+    private readonly content: Pick<BackgroundFetches, 'check'>,
   ) {}
 
   /**
@@ -73,6 +76,7 @@ export class RecoveryChecks {
         if (settings !== undefined) return this.listings.check(listing, settings);
       }
     }
+    await this.content.check(key.origin);
   }
 
   /** False when the tag cannot be checked: its organization asks another upstream now, or with another credential. */

@@ -22,6 +22,7 @@ import {
   requestId,
 } from '@breakwater/registry-http';
 import type { PullThroughBlobs } from '../blobs/pull-through-blobs.js';
+import type { ImageCompletion } from '../completing/image-completion.js';
 import { type Emit, type RequestIdSource, requestFacts } from '../events.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { PullThroughListings } from '../listings/pull-through-listings.js';
@@ -29,6 +30,7 @@ import { referrersRequest, toReferrers } from '../listings/referrers.js';
 import { tagListRequest, toTagPage } from '../listings/tag-list.js';
 import { hitHeaders } from '../manifests/cache-headers.js';
 import type { PullThroughManifests } from '../manifests/pull-through-manifests.js';
+import type { PulledManifest } from '../manifests/pulled-manifest.js';
 import type { ProxiedRepository } from '../ports.js';
 import { upstreamDisplayName } from '../upstream/endpoint.js';
 import type { Hops } from '../upstream/hops.js';
@@ -48,6 +50,7 @@ export interface MiddlewareParts {
   readonly blobs: PullThroughBlobs;
   readonly buffers: ReadBuffers;
   readonly listings: PullThroughListings;
+  readonly completion: Pick<ImageCompletion, 'pulled'>;
   readonly health: UpstreamHealth;
   readonly hops: Hops;
   readonly refusals: RefusalBudget;
@@ -106,7 +109,7 @@ async function handle(
         route.kind === 'manifest' ? parts.manifests.pullHot(settings, repository, route.reference) : undefined;
       return hot === undefined
         ? answer(parts, client, request, response, route, settings, repository)
-        : answerManifest(request, response, repository, hot.manifest, hot.headers);
+        : answerPulled(parts, request, response, settings, repository, hot);
     });
   } catch (error) {
     if (!isUpstreamError(error)) throw error;
@@ -189,8 +192,7 @@ async function answer(
   switch (route.kind) {
     case 'manifest': {
       const pulled = await parts.manifests.pull(settings, repository, route.reference, id);
-      await answerManifest(request, response, repository, pulled.manifest, pulled.headers);
-      return;
+      return answerPulled(parts, request, response, settings, repository, pulled);
     }
     case 'blob':
       return answerBlobRequest(parts, request, response, route, settings, repository, id);
@@ -205,6 +207,19 @@ async function answer(
     case 'upload':
       throw new RegistryError('UNSUPPORTED', undefined, { status: 404 });
   }
+}
+
+function answerPulled(
+  parts: MiddlewareParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  settings: ProxyCacheSettings,
+  repository: ProxiedRepository,
+  { manifest, headers }: PulledManifest,
+): Promise<void> | undefined {
+  // Whoever gets it goes on to its blobs, as a rule; HEAD only wants to know whether it has changed.
+  if (request.method === 'GET') parts.completion.pulled(settings, repository, manifest);
+  return answerManifest(request, response, repository, manifest, headers);
 }
 
 async function answerTagsRequest(

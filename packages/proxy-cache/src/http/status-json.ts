@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { OrganizationStatus } from '../organization-status.js';
 import { COUNTED_UP_TO } from '../postgres/cached-tag-summary.js';
+import { MISSING_COUNTED_UP_TO } from '../postgres/missing-content-table.js';
 import type { BucketPage, Counts } from '../timeline/bucket-page.js';
 import { TIMELINE_KINDS, type TimelineKind } from '../timeline/timeline-kinds.js';
 import { type EventsQuery, nextPageToken } from './events-query.js';
@@ -28,6 +29,15 @@ export const statusSchema = z.strictObject({
     counted_up_to: count.meta({ description: 'where counting ends: so many means at least so many' }),
     oldest_confirmed_at: time,
   }),
+  missing: z.strictObject({
+    contents: count.meta({ description: 'blobs and manifests that cached images refer to and that are not stored' }),
+    bytes: count,
+    queued: count.meta({ description: 'are fetched in the background' }),
+    too_large: count.meta({ description: 'are left to clients because of prefetch_max_bytes' }),
+    given_up: count.meta({ description: 'were tried in vain too often' }),
+    counted_up_to: count,
+    oldest_noted_at: time,
+  }),
   last_24h: z.strictObject({ shielded_pulls: count, masked_errors: count, passed_errors: count, counts }),
 });
 
@@ -43,7 +53,7 @@ export const eventsSchema = z.strictObject({
 
 /** The answer of `health`: names in snake case, times in ISO 8601, `null` for what is not known. */
 export function statusJson(status: OrganizationStatus): Readonly<Record<string, unknown>> {
-  const { settings, upstream, cached, lastDay } = status;
+  const { settings, upstream, cached, missing, lastDay } = status;
   return {
     status: upstream.status,
     at: isoTime(status.at),
@@ -66,6 +76,15 @@ export function statusJson(status: OrganizationStatus): Readonly<Record<string, 
       lapsed: cached.lapsed,
       counted_up_to: COUNTED_UP_TO,
       oldest_confirmed_at: isoTime(cached.oldestConfirmedAt),
+    },
+    missing: {
+      contents: missing.contents,
+      bytes: missing.bytes,
+      queued: missing.queued,
+      too_large: missing.tooLarge,
+      given_up: missing.givenUp,
+      counted_up_to: MISSING_COUNTED_UP_TO,
+      oldest_noted_at: isoTime(missing.oldestNotedAt),
     },
     last_24h: {
       shielded_pulls: total(lastDay, 'shielded_pull'),

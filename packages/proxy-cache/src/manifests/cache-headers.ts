@@ -42,6 +42,10 @@ function warningText(
   const copy = `serving the copy confirmed ${duration(ageMs)} ago`;
   if (why === 'removed') return `${upstreamName} no longer has this ${what}; ${copy}`;
   if (why === 'denied') return `${upstreamName} denies access to this ${what}; ${copy}`;
+  if (why === 'incomplete') {
+    const before = `serving the image before it, confirmed ${duration(ageMs)} ago`;
+    return `the newest image of this ${what} cannot be fetched whole from ${upstreamName} (${failureClass}); ${before}`;
+  }
   return `${upstreamName} cannot be asked (${failureClass}); ${copy}`;
 }
 

@@ -26,6 +26,7 @@ import { OVERDUE, withinBudget } from '../within-budget.js';
 import { forwardedHeaders, hitHeaders, shieldedHeaders } from './cache-headers.js';
 import { fetchManifest } from './fetch-manifest.js';
 import { contentKey, type HotManifests } from './hot-manifests.js';
+import type { AnsweredPrevious, ImageChoices } from './image-choices.js';
 import type { PulledManifest, ShieldedFacts } from './pulled-manifest.js';
 import type { CheckResult, TagChecks } from './tag-checks.js';
 
@@ -35,6 +36,7 @@ export interface PullThroughManifestsParts {
   readonly digestUses: DigestUses;
   readonly manifests: HotManifests;
   readonly checks: TagChecks;
+  readonly choices: ImageChoices;
   readonly health: UpstreamHealth;
   readonly upstreams: UpstreamClient;
   readonly deadlines: Deadlines;
@@ -95,7 +97,8 @@ export class PullThroughManifests {
     const key = { repository, tag: reference.tag };
     const text = tagKeyText(key);
     const entry = tags.hot(text);
-    if (entry === undefined) return undefined;
+    // Which of two images it is takes more than memory.
+    if (entry === undefined || entry.previous !== undefined) return undefined;
     const now = clock.now();
     // Health can only call off a check ahead, so it is not looked at before one is due.
     const decision = decidePull(entry, settings, {}, now);
@@ -116,6 +119,11 @@ export class PullThroughManifests {
       : (await manifests.get(repository, reference.digest)) !== undefined;
   }
 
+  /** Fetches a manifest by its digest into the store, for nobody in particular. Rejects as `pull` does. */
+  async fetch(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<void> {
+    await this.#fetchShared(settings, repository, digest, undefined);
+  }
+
   /** The age of what this process has in memory of a tag, in milliseconds. */
   ageMs(repository: ProxiedRepository, tag: Tag): number | undefined {
     const entry = this.parts.tags.hot(tagKeyText({ repository, tag }));
@@ -132,7 +140,10 @@ export class PullThroughManifests {
     switch (decision.kind) {
       case 'serve':
         if (entry === undefined) break;
-        return this.#serveFresh(pull, entry, await this.#stored(pull, entry), decision.checkAhead, now);
+        return (
+          (await this.#previous(pull, entry)) ??
+          this.#serveFresh(pull, entry, await this.#stored(pull, entry), decision.checkAhead, now)
+        );
       case 'shield':
         if (entry === undefined) break;
         return this.#serveShielded(pull, entry, { why: 'outage', failureClass: decision.failureClass });
@@ -173,16 +184,21 @@ export class PullThroughManifests {
       case 'failed':
         return this.#afterFailure(pull, entry, state, result.error);
       case 'same': {
+        const previous = await this.#previous(pull, result.entry);
+        if (previous !== undefined) return previous;
         const manifest = await this.#stored(pull, result.entry);
         this.#tellPull(pull.key.repository, reference, 'revalidated');
         return { manifest, headers: forwardedHeaders('stale', false) };
       }
-      case 'moved':
+      case 'moved': {
+        const previous = await this.#previous(pull, result.entry);
+        if (previous !== undefined) return previous;
         this.#tellPull(pull.key.repository, reference, state === 'absent' ? 'miss' : 'moved');
         return {
           manifest: result.manifest,
           headers: forwardedHeaders(state === 'absent' ? 'uri-miss' : 'stale', true),
         };
+      }
     }
   }
 
@@ -203,6 +219,13 @@ export class PullThroughManifests {
     return this.#serveShielded(pull, entry, { why: answer.why, ...facts });
   }
 
+  /** The previous image of a tag, where the one that it points to now cannot be had whole (design 5.4). */
+  async #previous(pull: TagPull, entry: CachedTag): Promise<PulledManifest | undefined> {
+    if (entry.previous === undefined) return undefined;
+    const answered = await this.parts.choices.inPlaceOf(pull.settings, pull.key, entry);
+    return answered === undefined ? undefined : this.#serveImage(pull, answered, incomplete(answered));
+  }
+
   #serveFresh(
     pull: TagPull,
     entry: CachedTag,
@@ -217,6 +240,14 @@ export class PullThroughManifests {
   }
 
   async #serveShielded(pull: TagPull, entry: CachedTag, shielded: ShieldedFacts): Promise<PulledManifest> {
+    return (await this.#previous(pull, entry)) ?? this.#serveImage(pull, entry, shielded);
+  }
+
+  async #serveImage(
+    pull: TagPull,
+    entry: Pick<CachedTag, 'digest' | 'confirmedAt'>,
+    shielded: ShieldedFacts,
+  ): Promise<PulledManifest> {
     const { clock, emit } = this.parts;
     const manifest = await this.#stored(pull, entry);
     const age = ageMs(entry, clock.now());
@@ -227,7 +258,7 @@ export class PullThroughManifests {
   }
 
   /** The manifest that a cached tag points to. If the store has lost it, it is fetched again by its digest. */
-  async #stored({ settings, key, requestId }: TagPull, entry: CachedTag): Promise<StoredManifest> {
+  async #stored({ settings, key, requestId }: TagPull, entry: Pick<CachedTag, 'digest'>): Promise<StoredManifest> {
     const stored = await this.parts.manifests.get(key.repository, entry.digest);
     return stored ?? this.#fetchShared(settings, key.repository, entry.digest, requestId);
   }
@@ -315,6 +346,10 @@ export class PullThroughManifests {
       result,
     });
   }
+}
+
+function incomplete({ failureClass }: AnsweredPrevious): ShieldedFacts {
+  return { why: 'incomplete', failureClass };
 }
 
 function tagReference({ key }: TagPull): Reference {

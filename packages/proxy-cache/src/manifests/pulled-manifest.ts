@@ -3,7 +3,7 @@ import type { ExtraHeaders } from '@breakwater/registry-http';
 
 /** Why a pull was answered without the upstream's confirmation. */
 export interface ShieldedFacts {
-  readonly why: 'outage' | 'removed' | 'denied';
+  readonly why: 'outage' | 'removed' | 'denied' | 'incomplete';
   readonly failureClass: UpstreamFailureClass;
   readonly upstreamStatus?: number;
 }

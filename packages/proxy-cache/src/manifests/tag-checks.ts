@@ -8,11 +8,12 @@ import {
   RegistryError,
   type StoredManifest,
 } from '@breakwater/registry-core';
+import type { ImageCompletion } from '../completing/image-completion.js';
 import type { Emit, RequestIdSource } from '../events.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { TagKey } from '../ports.js';
 import type { RememberedRefusals } from '../remembered-refusals.js';
-import type { CachedTag } from '../tags/cached-tag.js';
+import type { CachedTag, PreviousOnMove } from '../tags/cached-tag.js';
 import { type CachedTags, tagKeyText } from '../tags/cached-tags.js';
 import type { Deadlines } from '../upstream/deadlines.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
@@ -50,6 +51,7 @@ export class TagChecks {
     private readonly clock: Clock,
     private readonly emit: Emit,
     private readonly failures: UpstreamFailures,
+    private readonly completion: Pick<ImageCompletion, 'beforeMove'>,
     private readonly refusals: RememberedRefusals,
     private readonly logger: Logger,
   ) {}
@@ -154,7 +156,8 @@ export class TagChecks {
       if (told !== undefined && told !== manifest.digest) this.emit('head-get-mismatch', about(key));
       // Stored and linked first, so that a collector never finds the tag pointing at what it is about to remove (G3).
       await this.manifests.put(key.repository, manifest);
-      const written = await this.tags.move(key, upstream.endpoint.origin, manifest.digest, askedAt);
+      const onMove = await this.#onMove(key, settings, entry, manifest);
+      const written = await this.tags.move(key, upstream.endpoint.origin, manifest.digest, askedAt, onMove);
       return entry?.digest === manifest.digest
         ? { kind: 'same', entry: written }
         : { kind: 'moved', entry: written, manifest };
@@ -164,6 +167,17 @@ export class TagChecks {
       await report(error);
       return { kind: 'failed', error };
     }
+  }
+
+  /** What becomes of the image that the tag pointed to, and of what the new one misses (design 5.4). */
+  async #onMove(
+    key: TagKey,
+    settings: ProxyCacheSettings,
+    entry: CachedTag | undefined,
+    manifest: StoredManifest,
+  ): Promise<PreviousOnMove | undefined> {
+    if (entry === undefined || entry.digest === manifest.digest) return undefined;
+    return { from: entry.digest, previous: await this.completion.beforeMove(settings, key, entry, manifest) };
   }
 
   /** The digest that HEAD tells; `undefined` when it does not. It never decides what is stored: bytes do (S15). */

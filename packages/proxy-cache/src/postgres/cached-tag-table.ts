@@ -1,7 +1,7 @@
 import type { Digest, OrganizationName, RepositoryName, Tag } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { TagKey } from '../ports.js';
-import type { CachedTag } from '../tags/cached-tag.js';
+import type { CachedTag, PreviousOnMove } from '../tags/cached-tag.js';
 import { orUnavailable } from './unavailable.js';
 
 interface CachedTagRow {
@@ -13,6 +13,8 @@ interface CachedTagRow {
   readonly confirmed_at: Date;
   readonly last_used_at: Date;
   readonly pinned: boolean;
+  readonly previous_digest: string | null;
+  readonly previous_confirmed_at: Date | null;
 }
 
 /** A use that is to be written down. */
@@ -40,13 +42,14 @@ export class CachedTagTable {
 
   /**
    * Points the tag at a digest that was confirmed at a time; one statement, so readers see the old or the new. `moved`
-   * when it pointed elsewhere before.
+   * when it pointed elsewhere before. `onMove` says what becomes of the previous image if it still points where it did.
    */
   async move(
     key: TagKey,
     origin: string,
     digest: Digest,
     at: number,
+    onMove?: PreviousOnMove,
   ): Promise<{ readonly entry: CachedTag; readonly moved: boolean }> {
     const time = new Date(at);
     const moving = this.knex.transaction(async (transaction) => {
@@ -58,13 +61,30 @@ export class CachedTagTable {
         .insert({ ...columns(key), origin, digest, confirmed_at: time, last_used_at: time, pinned: false } as never)
         .onConflict(['organization', 'upstream', 'repository', 'tag'])
         // The row may have been confirmed later than this answer was asked for (I4).
-        .merge({ origin, digest, confirmed_at: later(transaction, time) } as never)
+        .merge({ origin, digest, confirmed_at: later(transaction, time), ...previousColumns(before, onMove) } as never)
         .returning('*');
       const moved = before !== undefined && before.digest !== digest;
       if (moved) await bumpChangeNumber(transaction);
       return { entry: toCachedTag(row as CachedTagRow), moved };
     });
     return orUnavailable(moving);
+  }
+
+  /** The previous image has done its duty. Nothing happens when the tag has moved on meanwhile. */
+  async dropPrevious(key: TagKey, digest: Digest, previous: Digest): Promise<void> {
+    await orUnavailable(
+      this.knex('cached_tag')
+        .where({ ...columns(key), digest, previous_digest: previous })
+        .update({ previous_digest: null, previous_confirmed_at: null }),
+    );
+  }
+
+  /** Tags that keep a previous image, after a key in primary key order. */
+  async withPrevious(
+    after: TagKey | undefined,
+    limit: number,
+  ): Promise<readonly { readonly key: TagKey; readonly entry: CachedTag }[]> {
+    return this.#page(after, limit, (query) => query.whereNotNull('previous_digest'));
   }
 
   async noteUses(uses: readonly TagUse[]): Promise<void> {
@@ -94,9 +114,18 @@ export class CachedTagTable {
     after: TagKey | undefined,
     limit: number,
   ): Promise<readonly { readonly key: TagKey; readonly entry: CachedTag }[]> {
+    return this.#page(after, limit, () => undefined);
+  }
+
+  async #page(
+    after: TagKey | undefined,
+    limit: number,
+    narrow: (query: Knex.QueryBuilder<CachedTagRow>) => unknown,
+  ): Promise<readonly { readonly key: TagKey; readonly entry: CachedTag }[]> {
     const query = this.knex<CachedTagRow>('cached_tag')
       .orderBy(['organization', 'upstream', 'repository', 'tag'])
       .limit(limit);
+    narrow(query);
     if (after !== undefined) {
       const { organization, upstream, repository, tag } = columns(after);
       query.whereRaw('(organization, upstream, repository, tag) > (?, ?, ?, ?)', [
@@ -163,5 +192,18 @@ function toCachedTag(row: CachedTagRow): CachedTag {
     confirmedAt: row.confirmed_at.getTime(),
     lastUsedAt: row.last_used_at.getTime(),
     pinned: row.pinned,
+    ...(row.previous_digest === null || row.previous_confirmed_at === null
+      ? {}
+      : { previous: { digest: row.previous_digest as Digest, confirmedAt: row.previous_confirmed_at.getTime() } }),
+  };
+}
+
+/** Nothing changes when the tag stays, and when somebody else has moved it meanwhile. */
+function previousColumns(before: CachedTagRow | undefined, onMove: PreviousOnMove | undefined) {
+  if (before === undefined || before.digest !== onMove?.from) return {};
+  const { previous } = onMove;
+  return {
+    previous_digest: previous?.digest ?? null,
+    previous_confirmed_at: previous === undefined ? null : new Date(previous.confirmedAt),
   };
 }

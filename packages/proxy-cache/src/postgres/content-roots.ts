@@ -22,6 +22,8 @@ export class ContentRoots {
          as w(organization text, upstream text, repository text, digest text, index int)
        where exists (select 1 from cached_tag t where t.organization = w.organization and t.upstream = w.upstream
                        and t.repository = w.repository and t.digest = w.digest)
+          or exists (select 1 from cached_tag t where t.organization = w.organization and t.upstream = w.upstream
+                       and t.repository = w.repository and t.previous_digest = w.digest)
           or exists (select 1 from digest_use d where d.organization = w.organization and d.upstream = w.upstream
                        and d.repository = w.repository and d.digest = w.digest)`,
       [JSON.stringify(rows)],

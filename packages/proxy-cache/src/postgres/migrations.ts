@@ -3,6 +3,7 @@ import * as outageMinutes from './migrations/0002-outage-minutes.js';
 import * as tokenServersAndRateLimits from './migrations/0003-token-servers-and-rate-limits.js';
 import * as cachedListings from './migrations/0004-cached-listings.js';
 import * as downloadLeases from './migrations/0005-download-leases.js';
+import * as missingContent from './migrations/0006-missing-content.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -72,6 +73,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
   },
   { name: '0004_cached_listings', up: cachedListings.up, down: cachedListings.down },
   { name: '0005_download_leases', up: downloadLeases.up, down: downloadLeases.down },
+  { name: '0006_missing_content', up: missingContent.up, down: missingContent.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

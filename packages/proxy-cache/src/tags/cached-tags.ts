@@ -2,7 +2,7 @@ import { type Clock, type Digest, type Logger, repositoryKey } from '@breakwater
 import { LRUCache } from 'lru-cache';
 import type { TagKey } from '../ports.js';
 import type { CachedTagTable } from '../postgres/cached-tag-table.js';
-import type { CachedTag } from './cached-tag.js';
+import type { CachedTag, PreviousOnMove } from './cached-tag.js';
 
 /** Most tags whose facts are held in memory, and most uses that wait to be written. */
 const MAX_HOT_TAGS = 50_000;
@@ -69,11 +69,19 @@ export class CachedTags {
   }
 
   /** Points the tag at a digest whose manifest is stored. */
-  async move(key: TagKey, origin: string, digest: Digest, at: number): Promise<CachedTag> {
-    const { entry, moved } = await this.table.move(key, origin, digest, at);
+  async move(key: TagKey, origin: string, digest: Digest, at: number, onMove?: PreviousOnMove): Promise<CachedTag> {
+    const { entry, moved } = await this.table.move(key, origin, digest, at, onMove);
     this.#remember(key, entry);
     if (moved) this.onChanged();
     return entry;
+  }
+
+  /** The previous image of a tag has done its duty. */
+  async dropPrevious(key: TagKey, { previous, ...entry }: CachedTag): Promise<void> {
+    if (previous === undefined) return;
+    await this.table.dropPrevious(key, entry.digest, previous.digest);
+    const hot = this.#hot.get(tagKeyText(key));
+    if (hot?.entry.digest === entry.digest) hot.entry = entry;
   }
 
   /** Notes a use in memory; `flush` writes it. `text` is the key's, for whoever has it already. */

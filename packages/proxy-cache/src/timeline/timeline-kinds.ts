@@ -8,6 +8,7 @@ export const TIMELINE_KINDS = {
   'passed-error': 'passed_error',
   'credentials-rejected': 'credentials_rejected',
   'rate-limit-low': 'rate_limit_low',
+  'prefetch-failed': 'prefetch_failed',
   'integrity-failure': 'integrity_failure',
 } as const satisfies Partial<Record<ProxyCacheEventName, string>>;
 

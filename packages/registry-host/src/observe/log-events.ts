@@ -17,6 +17,12 @@ export function logEvents(proxyCache: ProxyCache, logger: Logger): void {
     logger.error(fields(event), 'an upstream rejects the credentials of an organization'),
   );
   events.on('rate-limit-low', (event) => logger.warn(fields(event), 'a rate limit of an upstream is nearly spent'));
+  events.on('prefetch-limited', (event) =>
+    logger.warn(fields(event), 'the rest of an image is larger than prefetch_max_bytes and is not fetched'),
+  );
+  events.on('prefetch-failed', (event) =>
+    logger.warn(fields(event), 'content of an image was tried in vain in the background'),
+  );
   events.on('integrity-failure', (event) =>
     logger.error(fields(event), 'an upstream sent content that is not what it should be'),
   );

@@ -45,6 +45,15 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
   const limited = counter('rate_limit_low_total', 'Times that a rate limit of an upstream was nearly spent.', []);
   const mismatches = counter('head_get_mismatch_total', 'Tags of which HEAD and GET of an upstream disagreed.', []);
   const requests = counter('upstream_requests_total', 'Requests for content sent to upstreams.', ['purpose']);
+  const prefetched = counter('prefetched_bytes_total', 'Bytes fetched behind pulls to make images complete.', ['type']);
+  const prefetchLimited = counter(
+    'prefetch_limited_total',
+    'Images that were not completed because they are larger than the organization allows.',
+    [],
+  );
+  const prefetchFailed = counter('prefetch_failed_total', 'Content that was tried in vain in the background.', [
+    'class',
+  ]);
   const integrity = counter('integrity_failures_total', 'Content of upstreams that did not match its digest.', []);
   const freed = counter('gc_freed_bytes_total', 'Bytes that garbage collection has freed.', []);
   new Gauge({
@@ -55,6 +64,23 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
     async collect() {
       this.reset();
       for (const origin of await proxyCache.upstreams.knownDown()) this.set({ origin }, 1);
+    },
+  });
+
+  new Gauge({
+    name: 'breakwater_missing_content',
+    help: 'Blobs and manifests that cached images miss, by what becomes of them; counted up to 10000.',
+    labelNames: ['state'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      // Without Postgres nobody knows, and every other metric is there all the same.
+      const missing = await proxyCache.missing().catch(() => undefined);
+      if (missing === undefined) return;
+      const { queued, tooLarge, givenUp } = missing;
+      this.set({ state: 'queued' }, queued);
+      this.set({ state: 'too_large' }, tooLarge);
+      this.set({ state: 'given_up' }, givenUp);
     },
   });
 
@@ -75,6 +101,9 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
   proxyCache.events.on('masked-error', ({ failureClass }) => masked.inc({ class: failureClass }));
   proxyCache.events.on('passed-error', ({ failureClass }) => passed.inc({ class: failureClass }));
   proxyCache.events.on('upstream-request', ({ purpose }) => requests.inc({ purpose }));
+  proxyCache.events.on('prefetched', ({ kind, bytes }) => prefetched.inc({ type: kind }, bytes));
+  proxyCache.events.on('prefetch-limited', () => prefetchLimited.inc());
+  proxyCache.events.on('prefetch-failed', ({ failureClass }) => prefetchFailed.inc({ class: failureClass }));
   proxyCache.events.on('integrity-failure', () => integrity.inc());
   proxyCache.events.on('credentials-rejected', () => rejected.inc());
   proxyCache.events.on('rate-limit-low', () => limited.inc());

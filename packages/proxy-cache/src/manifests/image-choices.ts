@@ -1,0 +1,87 @@
+import type { Clock, Logger, ProxyCacheSettings, UpstreamFailureClass } from '@breakwater/registry-core';
+import { MAX_BACK_OFF_MS } from '../completing/back-off.js';
+import type { ImageCompletion } from '../completing/image-completion.js';
+import type { ImageContents } from '../completing/image-contents.js';
+import type { MissingContent } from '../completing/missing-content.js';
+import { chooseImage } from '../decision/choose-image.js';
+import type { UpstreamHealth } from '../health/upstream-health.js';
+import type { TagKey } from '../ports.js';
+import type { CachedTag, PreviousImage } from '../tags/cached-tag.js';
+import type { CachedTags } from '../tags/cached-tags.js';
+
+/** What the choice leans on. */
+export interface ImageChoicesParts {
+  readonly tags: Pick<CachedTags, 'dropPrevious'>;
+  readonly completion: Pick<ImageCompletion, 'missingOf' | 'blobStored'>;
+  readonly contents: Pick<ImageContents, 'isStored'>;
+  readonly health: UpstreamHealth;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** An image that is answered in place of the one that the tag points to, and what keeps that one from being had. */
+export interface AnsweredPrevious extends PreviousImage {
+  readonly failureClass: UpstreamFailureClass;
+}
+
+/** How long a failed attempt to fetch something says that it cannot be had: until the next one is over, in milliseconds. */
+const FAILURE_COUNTS_MS = MAX_BACK_OFF_MS + 60_000;
+
+/** Chooses between the image that a tag points to and the last complete one (design 5.4). */
+export class ImageChoices {
+  constructor(private readonly parts: ImageChoicesParts) {}
+
+  /** The image to answer in place of the current one; `undefined` for the current one. Asks no upstream. */
+  async inPlaceOf(settings: ProxyCacheSettings, key: TagKey, entry: CachedTag): Promise<AnsweredPrevious | undefined> {
+    const { previous } = entry;
+    if (previous === undefined) return undefined;
+    const missing = await this.#missing(key, entry);
+    const obstacle = missing?.length === 0 ? undefined : await this.#obstacle(settings, missing ?? []);
+    const current = { isComplete: missing?.length === 0, isOutOfReach: obstacle !== undefined };
+    const choice = chooseImage(current, previous, settings, this.parts.clock.now());
+    if (choice.dropPrevious) await this.#drop(key, entry);
+    return choice.answer === 'previous' && obstacle !== undefined ? { ...previous, failureClass: obstacle } : undefined;
+  }
+
+  /** What the current image misses, by the store; `undefined` when nobody can say, so that nothing is given away. */
+  async #missing({ repository }: TagKey, { digest }: CachedTag): Promise<readonly MissingContent[] | undefined> {
+    const { completion, contents, logger } = this.parts;
+    try {
+      const missing: MissingContent[] = [];
+      for (const content of await completion.missingOf(repository, digest)) {
+        if (await contents.isStored(repository, content)) completion.blobStored(repository, content.digest);
+        else missing.push(content);
+      }
+      return missing;
+    } catch (error) {
+      logger.warn({ err: error, digest }, 'what an image misses could not be read');
+      return undefined;
+    }
+  }
+
+  /** What keeps the rest of the image from being had; `undefined` when nothing is known to. */
+  async #obstacle(
+    settings: ProxyCacheSettings,
+    missing: readonly MissingContent[],
+  ): Promise<UpstreamFailureClass | undefined> {
+    const { health, clock } = this.parts;
+    const now = clock.now();
+    const { down, retryAfterUntil = 0 } = await health.facts(health.scopeOf(settings));
+    if (down !== undefined) return down.failureClass;
+    if (retryAfterUntil > now) return 'rate_limited';
+    const failures = missing.flatMap(({ failure }) => failure ?? []);
+    const origins = new Set(failures.flatMap(({ origin }) => origin ?? []));
+    const downOrigins = origins.size === 0 ? [] : await health.knownDown();
+    return failures.find(
+      ({ origin, at }) => now - at <= FAILURE_COUNTS_MS || (origin !== undefined && downOrigins.includes(origin)),
+    )?.failureClass;
+  }
+
+  async #drop(key: TagKey, entry: CachedTag): Promise<void> {
+    try {
+      await this.parts.tags.dropPrevious(key, entry);
+    } catch (error) {
+      this.parts.logger.warn({ err: error, tag: key.tag }, 'a previous image could not be dropped; it is tried again');
+    }
+  }
+}
