@@ -34,6 +34,8 @@ const PURPOSES = {
     'content that cached images refer to and the store does not hold: also the queue of what is fetched behind pulls',
   cached_listing: 'pages of lists of tags and of referrers, as the upstream gave them, with their clocks',
   download_lease: 'which process downloads which blob into a spool, until when, and what it failed with',
+  purge_plan: 'previews of purges that have not been carried out',
+  purge_plan_tag: 'the cached tags that each of them takes',
   outage_minute: 'how many pulls were shielded or failed, by organization, minute and failure class',
   gc_run: 'runs of garbage collection; the one in state `running` is the lease of the cluster',
   gc_deletion: 'what each run deleted and why, written before it was',

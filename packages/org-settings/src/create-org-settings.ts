@@ -20,9 +20,11 @@ import { settingsOperations } from './http/operations.js';
 import { createPage } from './http/page.js';
 import { createSettingsRouter } from './http/router.js';
 import type { OrganizationDirectory, UpstreamProbe } from './ports.js';
+import { createAuditTrail } from './postgres/audit-trail.js';
 import { createSettingsReads } from './postgres/settings-reads.js';
 import { createSettingsWrites } from './postgres/settings-writes.js';
 import { SettingsEditor } from './settings-editor.js';
+import type { AuditTrail } from './settings-store.js';
 
 export interface OrgSettingsOptions {
   /** A Postgres pool of the host's, with `orgSettingsMigrations()` applied. It stays the host's to close. */
@@ -76,6 +78,8 @@ export interface OrgSettings {
    */
   page(): ApiHandler;
   readonly settings: Settings;
+  /** Where others write down what was done to an organization: shown with the changes of its settings. */
+  readonly audit: Pick<AuditTrail, 'record'>;
   /** Reads what is stored into memory. Throws RegistryError UNAVAILABLE when the database is down. Not required. */
   start(): Promise<void>;
   /** Stops looking for changes. The reader goes on with what it has and what it is asked for. */
@@ -119,8 +123,10 @@ export function createOrgSettings(options: OrgSettingsOptions): OrgSettings {
     },
   });
 
-  const operations = settingsOperations(editor);
+  const trail = createAuditTrail(knex, clock);
+  const operations = settingsOperations(editor, trail);
   return {
+    audit: { record: (organization, entry) => trail.record(organization, entry) },
     router: () => createSettingsRouter({ access, organizations, operations, logger }),
     page: () => createPage({ logger }),
     operations,

@@ -29,7 +29,8 @@ interface ChangesSince {
 export interface AuditEntry {
   /** The name of whoever did it. */
   readonly performedBy: string;
-  readonly kind: 'create_proxy_cache_config' | 'update_proxy_cache_config' | 'delete_proxy_cache_config';
+  /** Quay's kinds, and ours in their style. */
+  readonly kind: string;
   /** What changed, without secrets. */
   readonly changes: Readonly<Record<string, unknown>>;
 }
@@ -50,6 +51,30 @@ export interface SettingsReads {
   readRecent(limit: number): Promise<{ readonly changeNumber: number; readonly settings: readonly StoredSettings[] }>;
   changeNumber(): Promise<number>;
   changesSince(changeNumber: number): Promise<ChangesSince>;
+}
+
+/** Something that was done to an organization. */
+export interface AuditedChange extends AuditEntry {
+  readonly changeNumber: number;
+  /** Ms since the epoch. */
+  readonly at: number;
+}
+
+/** Which entries are wanted: before a change number, and within a stretch of time, ms since the epoch. */
+export interface AuditSearch {
+  readonly organization: OrganizationName;
+  readonly before: number | undefined;
+  readonly from: number | undefined;
+  readonly until: number | undefined;
+  readonly performedBy: string | undefined;
+  readonly limit: number;
+}
+
+/** Reads and writes what was done by others than the writers of settings. Throws as SettingsReads does. */
+export interface AuditTrail {
+  record(organization: OrganizationName, entry: AuditEntry): Promise<void>;
+  /** The latest first. */
+  list(search: AuditSearch): Promise<readonly AuditedChange[]>;
 }
 
 /** Writes settings, with their audit row, in one transaction each. Throws as SettingsReads does. */

@@ -13,6 +13,7 @@ import { DownloadSlots } from './blobs/download-slots.js';
 import { EventLoopLag } from './blobs/event-loop-lag.js';
 import { PullThroughBlobs } from './blobs/pull-through-blobs.js';
 import { Spool, type SpoolUsage } from './blobs/spool.js';
+import { CacheChecks } from './cache-view/cache-checks.js';
 import { BackgroundFetches } from './completing/background-fetches.js';
 import { fetchThrough } from './completing/fetch-through.js';
 import { ImageCompletion } from './completing/image-completion.js';
@@ -40,6 +41,7 @@ import { type ProxyCacheOptions, resolveOptions } from './options.js';
 import { PeriodicTask } from './periodic-task.js';
 import type { OrganizationDirectory } from './ports.js';
 import { CachedListingTable } from './postgres/cached-listing-table.js';
+import { CachedTagSearch } from './postgres/cached-tag-search.js';
 import { CachedTagSummaries } from './postgres/cached-tag-summary.js';
 import { CachedTagTable } from './postgres/cached-tag-table.js';
 import { ContentRoots } from './postgres/content-roots.js';
@@ -47,7 +49,9 @@ import { DigestUseTable } from './postgres/digest-use-table.js';
 import { DownloadLeaseTable } from './postgres/download-lease-table.js';
 import { MissingContentTable, type MissingSummary } from './postgres/missing-content-table.js';
 import { OutageMinuteTable } from './postgres/outage-minute-table.js';
+import { PurgePlanTable } from './postgres/purge-plan-table.js';
 import { UpstreamHealthTable } from './postgres/upstream-health-table.js';
+import { CachePurge } from './purge/cache-purge.js';
 import { RememberedRefusals } from './remembered-refusals.js';
 import { CachedTags } from './tags/cached-tags.js';
 import { DigestUses } from './tags/digest-uses.js';
@@ -220,7 +224,21 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   }
 
   const summaries = new CachedTagSummaries(knex);
-  const operations = proxyCacheOperations({ settings, health, summaries, missing, timeline, clock });
+  const upstreamState = new UpstreamStateView(settings, health, checks, tagTable);
+  const operations = proxyCacheOperations({
+    settings,
+    health,
+    summaries,
+    missing,
+    timeline,
+    clock,
+    tags,
+    manifests: options.manifests,
+    search: new CachedTagSearch(knex),
+    checks: new CacheChecks({ tags, checks, health, upstreams: upstreamState }),
+    purge: new CachePurge({ plans: new PurgePlanTable(knex), tags, footprint: options.footprint, clock, logger }),
+    audit: options.audit,
+  });
 
   return {
     middleware: () =>
@@ -264,7 +282,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       import: (repository, digest, file) => options.blobs.import(repository, digest, file),
     },
     tags: new ExpirableTagsView(new ContentRoots(knex), tagTable, digestTable, tags, settings),
-    upstreams: new UpstreamStateView(settings, health, checks, tagTable),
+    upstreams: upstreamState,
     partialFiles: { dropStale: (before, dryRun) => blobs.dropStale(before, dryRun) },
     missing: () => missing.total(),
     probe: new UpstreamProbe(upstreams, deadlines),

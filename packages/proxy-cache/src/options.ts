@@ -14,7 +14,7 @@ import {
 import type { Knex } from 'knex';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from './blobs/download-slots.js';
 import { DEFAULT_REFUSAL_LIMITS, type RefusalLimits } from './http/refusal-budget.js';
-import type { Lookup } from './ports.js';
+import type { AuditLog, ContentFootprint, Lookup } from './ports.js';
 import { DEFAULT_DEADLINES, type Deadlines } from './upstream/deadlines.js';
 import { systemLookup } from './upstream/resolver.js';
 
@@ -53,6 +53,10 @@ export interface ProxyCacheOptions {
   readonly sharedTokens?: KeyValueStore;
   /** Tells other processes of tags that moved, so that they need not wait for their next look. Default in process. */
   readonly messages?: Messages;
+  /** Says what a purge would free; without it previews do not. */
+  readonly footprint?: ContentFootprint;
+  /** Where pins and purges are written down; default nowhere. */
+  readonly audit?: AuditLog;
   /** How often memory follows Postgres and due checks are looked for, in milliseconds. Default 1,000. */
   readonly tickMs?: number;
   /** How often noted uses are written, in milliseconds. Default 5,000. */
@@ -61,10 +65,11 @@ export interface ProxyCacheOptions {
 
 /** Options with nothing left open. */
 export type ResolvedOptions = Required<
-  Omit<ProxyCacheOptions, 'deadlines' | 'downloads' | 'refusals' | 'sharedTokens' | 'upstreamProxyUrl'>
+  Omit<ProxyCacheOptions, 'deadlines' | 'downloads' | 'footprint' | 'refusals' | 'sharedTokens' | 'upstreamProxyUrl'>
 > & {
   readonly upstreamProxyUrl?: string;
   readonly sharedTokens?: KeyValueStore;
+  readonly footprint?: ContentFootprint;
   readonly deadlines: Deadlines;
   readonly downloads: DownloadLimits;
   readonly refusals: RefusalLimits;
@@ -84,6 +89,7 @@ export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
     allowedHosts: options.allowedHosts ?? [],
     lookup: options.lookup ?? systemLookup,
     messages: options.messages ?? new InProcessMessages(),
+    audit: options.audit ?? { record: async () => undefined },
     tickMs: options.tickMs ?? 1_000,
     flushMs: options.flushMs ?? 5_000,
   };

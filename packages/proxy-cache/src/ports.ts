@@ -1,4 +1,4 @@
-import type { OrganizationName, Repository, Tag } from '@breakwater/registry-core';
+import type { Digest, OrganizationName, Repository, RepositoryName, Tag } from '@breakwater/registry-core';
 
 /** A network address that a name resolved to. */
 export interface ResolvedAddress {
@@ -21,4 +21,41 @@ export interface TagKey {
 /** The host's organizations, hosted and proxied alike. */
 export interface OrganizationDirectory {
   exists(organization: OrganizationName): Promise<boolean>;
+}
+
+/** A manifest in a repository of an upstream. */
+export interface HeldManifest {
+  readonly repository: RepositoryName;
+  readonly digest: Digest;
+}
+
+/** What would no longer be held, and what else is held in the same repositories. */
+export interface FootprintQuestion {
+  readonly organization: OrganizationName;
+  readonly upstream: string;
+  readonly going: readonly HeldManifest[];
+  readonly staying: readonly HeldManifest[];
+}
+
+/** What becomes of the store. */
+export interface FootprintBytes {
+  /** Bytes of manifests and blobs that nothing needs then. */
+  readonly freed: number;
+  /** Bytes of what goes that something else needs as well: other tags, repositories or organizations. */
+  readonly shared: number;
+}
+
+/** What the host's store would free. */
+export interface ContentFootprint {
+  /** Changes nothing. @throws RegistryError UNAVAILABLE */
+  freedBy(question: FootprintQuestion): Promise<FootprintBytes>;
+}
+
+/** Where is written down what administrators do. */
+export interface AuditLog {
+  /** @throws RegistryError UNAVAILABLE */
+  record(
+    organization: OrganizationName,
+    entry: { readonly kind: string; readonly performedBy: string; readonly changes: Readonly<Record<string, unknown>> },
+  ): Promise<void>;
 }

@@ -33,6 +33,7 @@ import { createMetrics } from './observe/metrics.js';
 import { openDatabase } from './postgres/database.js';
 import { PostgresApiTokens } from './postgres/postgres-api-tokens.js';
 import { PostgresBlobRows } from './postgres/postgres-blob-rows.js';
+import { PostgresContentFootprint } from './postgres/postgres-content-footprint.js';
 import { PostgresContentSweep } from './postgres/postgres-content-sweep.js';
 import { PostgresContentUse } from './postgres/postgres-content-use.js';
 import { PostgresDamageList } from './postgres/postgres-damage-list.js';
@@ -294,6 +295,8 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     allowedHosts: config.upstreamAllowedHosts,
     maxManifestBytes: config.maxManifestBytes,
     ...(config.upstreamProxyUrl === undefined ? {} : { upstreamProxyUrl: config.upstreamProxyUrl }),
+    footprint: new PostgresContentFootprint({ database }),
+    audit: orgSettings.audit,
     sharedTokens: shared.values,
     messages: shared.messages,
     ...(lookup === undefined ? {} : { lookup }),

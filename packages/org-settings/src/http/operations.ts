@@ -4,13 +4,14 @@ import { isSettingsError, SETTINGS_ERRORS } from '../errors.js';
 import { bodySchema } from '../fields/parse-body.js';
 import { NOT_CONFIGURED, notConfigured, settingsSchema, settingsView } from '../fields/settings-view.js';
 import type { SettingsEditor } from '../settings-editor.js';
-import type { StoredSettings } from '../settings-store.js';
+import type { AuditTrail, StoredSettings } from '../settings-store.js';
 import { entityTag, parseIfMatch } from './if-match.js';
+import { logsOperation } from './logs-operation.js';
 
 const CONFIG_PATH = '/api/v1/organization/{orgname}/proxycache';
 
 /** The settings API. Bodies are read by the editor, which knows what is stored. */
-export function settingsOperations(editor: SettingsEditor): readonly ApiOperation[] {
+export function settingsOperations(editor: SettingsEditor, audit: Pick<AuditTrail, 'list'>): readonly ApiOperation[] {
   return [
     {
       id: 'getProxyCacheConfig',
@@ -78,6 +79,7 @@ export function settingsOperations(editor: SettingsEditor): readonly ApiOperatio
         return { status: 202, body: outcome === 'valid' ? 'Valid' : 'Anonymous' };
       },
     },
+    logsOperation(audit),
   ];
 }
 

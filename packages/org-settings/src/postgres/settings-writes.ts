@@ -24,18 +24,7 @@ export function createSettingsWrites(knex: Knex, clock: Clock): SettingsWrites {
           await transaction.rollback();
           return undefined;
         }
-        await transaction.raw(
-          `insert into proxy_cache_audit (change_number, organization, performed_by, kind, changes, at)
-           values (:change, :organization, :performedBy, :kind, :changes, :at)`,
-          {
-            change,
-            organization,
-            performedBy: audit.performedBy,
-            kind: audit.kind,
-            changes: JSON.stringify(audit.changes),
-            at,
-          },
-        );
+        await insertAudit(transaction, change, organization, audit, at);
         await transaction.commit();
         return { row, change };
       } catch (error) {
@@ -93,8 +82,30 @@ export function createSettingsWrites(knex: Knex, clock: Clock): SettingsWrites {
   };
 }
 
+/** Writes down what was done in the transaction of a change number: every number has one row. */
+export async function insertAudit(
+  transaction: Knex.Transaction,
+  change: number,
+  organization: string,
+  audit: AuditEntry,
+  at: Date,
+): Promise<void> {
+  await transaction.raw(
+    `insert into proxy_cache_audit (change_number, organization, performed_by, kind, changes, at)
+     values (:change, :organization, :performedBy, :kind, :changes, :at)`,
+    {
+      change,
+      organization,
+      performedBy: audit.performedBy,
+      kind: audit.kind,
+      changes: JSON.stringify(audit.changes),
+      at,
+    },
+  );
+}
+
 /** Takes the row lock that every write holds until it commits. */
-async function nextChange(transaction: Knex.Transaction): Promise<number> {
+export async function nextChange(transaction: Knex.Transaction): Promise<number> {
   const result: { readonly rows: readonly { readonly number: string }[] } = await transaction.raw(
     'update proxy_cache_change set number = number + 1 returning number',
   );

@@ -1,12 +1,18 @@
-import type { Clock, OrganizationName, ProxyCacheSettings, ProxyCacheSettingsReader } from '@breakwater/registry-core';
-import { ApiError, type ApiOperation } from '@breakwater/registry-http';
+import type { Clock, ProxyCacheSettingsReader } from '@breakwater/registry-core';
+import type { ApiOperation } from '@breakwater/registry-http';
 import { organizationStatus, type StatusParts } from '../organization-status.js';
 import type { OutageTimeline } from '../timeline/outage-timeline.js';
+import { type CacheOperationParts, cacheOperations } from './cache-operations.js';
 import { eventsQuery, parseEventsQuery } from './events-query.js';
+import { proxiedBy } from './proxied.js';
 import { eventsJson, eventsSchema, statusJson, statusSchema } from './status-json.js';
+import { type TagsOperationParts, tagsOperation } from './tags-operation.js';
 
 /** What the API leans on. */
-export interface ProxyCacheApiParts extends StatusParts {
+export interface ProxyCacheApiParts
+  extends StatusParts,
+    Omit<TagsOperationParts, 'proxied'>,
+    Omit<CacheOperationParts, 'proxied'> {
   readonly settings: ProxyCacheSettingsReader;
   readonly timeline: Pick<OutageTimeline, 'lastDay' | 'page'>;
   readonly clock: Clock;
@@ -14,9 +20,10 @@ export interface ProxyCacheApiParts extends StatusParts {
 
 const HOME = '/api/v1/organization/{orgname}/proxycache';
 
-/** The API that shows how a cache is. */
+/** The API that shows how a cache is, and acts on it. */
 export function proxyCacheOperations(parts: ProxyCacheApiParts): readonly ApiOperation[] {
-  const { settings, timeline, clock } = parts;
+  const { timeline, clock } = parts;
+  const proxied = proxiedBy(parts.settings);
   return [
     {
       id: 'getProxyCacheHealth',
@@ -26,7 +33,7 @@ export function proxyCacheOperations(parts: ProxyCacheApiParts): readonly ApiOpe
       right: 'read-settings',
       answers: { 200: { description: 'the state of the cache', body: statusSchema } },
       async handle({ organization }) {
-        const found = await proxied(settings, organization);
+        const found = await proxied(organization);
         return { status: 200, body: statusJson(await organizationStatus(parts, found)) };
       },
     },
@@ -39,22 +46,12 @@ export function proxyCacheOperations(parts: ProxyCacheApiParts): readonly ApiOpe
       query: eventsQuery,
       answers: { 200: { description: 'buckets, the earliest first', body: eventsSchema } },
       async handle({ organization, query }) {
-        await proxied(settings, organization);
+        await proxied(organization);
         const asked = parseEventsQuery(query, clock.now());
         return { status: 200, body: eventsJson(asked, await timeline.page(organization, asked.rest, asked.by)) };
       },
     },
+    tagsOperation(`${HOME}/tags`, { ...parts, proxied }),
+    ...cacheOperations(HOME, { ...parts, proxied }),
   ];
-}
-
-/** @throws ApiError NOT_FOUND for an organization that proxies nothing */
-async function proxied(
-  settings: ProxyCacheSettingsReader,
-  organization: OrganizationName,
-): Promise<ProxyCacheSettings> {
-  const found = await settings.find(organization);
-  if (found !== undefined) return found;
-  throw new ApiError('NOT_FOUND', {
-    detail: 'Not Found: this organization has no proxy cache configuration; POST creates one',
-  });
 }

@@ -155,6 +155,12 @@ export class CachedTagTable {
     });
   }
 
+  /** False when there is no such row. */
+  async pin(key: TagKey, pinned: boolean): Promise<boolean> {
+    const updated = await orUnavailable(this.knex('cached_tag').where(columns(key)).update({ pinned }));
+    return updated > 0;
+  }
+
   /** The number that moves whenever a tag moves or goes. */
   async changeNumber(): Promise<string> {
     const row = await this.knex('cached_tag_change').where({ id: 1 }).first<{ number: string }>('number');

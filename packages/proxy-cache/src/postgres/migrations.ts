@@ -4,6 +4,7 @@ import * as tokenServersAndRateLimits from './migrations/0003-token-servers-and-
 import * as cachedListings from './migrations/0004-cached-listings.js';
 import * as downloadLeases from './migrations/0005-download-leases.js';
 import * as missingContent from './migrations/0006-missing-content.js';
+import * as cacheView from './migrations/0007-cache-view.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -74,6 +75,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
   { name: '0004_cached_listings', up: cachedListings.up, down: cachedListings.down },
   { name: '0005_download_leases', up: downloadLeases.up, down: downloadLeases.down },
   { name: '0006_missing_content', up: missingContent.up, down: missingContent.down },
+  { name: '0007_cache_view', up: cacheView.up, down: cacheView.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

@@ -117,6 +117,22 @@ export class CachedTags {
     return changed;
   }
 
+  /** Forgets all tags, because many were changed at once. */
+  forgetAll(): void {
+    this.#hot.clear();
+    this.onChanged();
+  }
+
+  /** Pins tags, or takes the pin away; resolves to whether each is cached. A pinned tag is never collected. */
+  async pin(keys: readonly TagKey[], pinned: boolean): Promise<readonly boolean[]> {
+    const found: boolean[] = [];
+    for (const key of keys) {
+      found.push(await this.table.pin(key, pinned));
+      this.forget(key);
+    }
+    return found;
+  }
+
   /** Forgets one tag, which was removed. */
   forget(key: TagKey): void {
     this.#hot.delete(tagKeyText(key));

@@ -1,0 +1,51 @@
+import type { Clock } from '@breakwater/registry-core';
+import type { Knex } from 'knex';
+import { databaseUnavailable } from '../database-error.js';
+import type { AuditTrail } from '../settings-store.js';
+import { insertAudit, nextChange } from './settings-writes.js';
+
+interface AuditRow {
+  readonly change_number: string;
+  readonly performed_by: string;
+  readonly kind: string;
+  readonly changes: Readonly<Record<string, unknown>>;
+  readonly at: Date;
+}
+
+/** What was done to organizations, in Postgres. */
+export function createAuditTrail(knex: Knex, clock: Clock): AuditTrail {
+  return {
+    async record(organization, entry) {
+      try {
+        await knex.transaction(async (transaction) => {
+          const change = await nextChange(transaction);
+          await insertAudit(transaction, change, organization, entry, new Date(clock.now()));
+        });
+      } catch (error) {
+        throw databaseUnavailable(error);
+      }
+    },
+
+    async list({ organization, before, from, until, performedBy, limit }) {
+      const query = knex<AuditRow>('proxy_cache_audit')
+        .where({ organization } as never)
+        .orderBy('change_number', 'desc')
+        .limit(limit);
+      if (before !== undefined) query.where('change_number', '<', before as never);
+      if (from !== undefined) query.where('at', '>=', new Date(from));
+      if (until !== undefined) query.where('at', '<', new Date(until));
+      if (performedBy !== undefined) query.where({ performed_by: performedBy });
+      try {
+        return (await query).map((row) => ({
+          changeNumber: Number(row.change_number),
+          performedBy: row.performed_by,
+          kind: row.kind,
+          changes: row.changes,
+          at: row.at.getTime(),
+        }));
+      } catch (error) {
+        throw databaseUnavailable(error);
+      }
+    },
+  };
+}

@@ -1,0 +1,201 @@
+import type { Digest, OrganizationName, RepositoryName, Tag } from '@breakwater/registry-core';
+import type { Knex } from 'knex';
+import type { PurgedTag, PurgePlan, PurgeScope, PurgeTarget } from '../purge/purge-plan.js';
+import { orUnavailable } from './unavailable.js';
+
+interface PlanRow {
+  readonly id: string;
+  readonly organization: string;
+  readonly upstream: string;
+  readonly scope: PurgeScope;
+  readonly repository: string | null;
+  readonly made_at: Date;
+}
+
+interface TagRow {
+  readonly repository: string;
+  readonly tag: string;
+  readonly digest: string;
+}
+
+/** What a purge removed. */
+export interface Purged {
+  readonly tags: number;
+  /** Tags of the plan that were moved, pinned or removed since, and were left alone. */
+  readonly changed: number;
+}
+
+/** Plans of purges, and what carries them out. Every method throws RegistryError UNAVAILABLE without the database. */
+export class PurgePlanTable {
+  constructor(private readonly knex: Knex) {}
+
+  /** Writes down which tags a purge would take. Pinned ones never are. */
+  async make(plan: PurgePlan, target: PurgeTarget): Promise<void> {
+    await orUnavailable(
+      this.knex.transaction(async (transaction) => {
+        await transaction('purge_plan').insert({
+          id: plan.id,
+          organization: plan.organization,
+          upstream: plan.upstream,
+          scope: plan.scope,
+          repository: plan.repository ?? null,
+          made_at: new Date(plan.madeAt),
+        });
+        const { where, bindings } = conditions(plan, target);
+        await transaction.raw(
+          `insert into purge_plan_tag (id, repository, tag, digest)
+           select :id, repository, tag, digest from cached_tag where ${where} and not pinned`,
+          { ...bindings, id: plan.id },
+        );
+      }),
+    );
+  }
+
+  async find(id: string, organization: OrganizationName): Promise<PurgePlan | undefined> {
+    const row = await orUnavailable(this.knex<PlanRow>('purge_plan').where({ id, organization }).first());
+    return (
+      row && {
+        id: row.id,
+        organization,
+        upstream: row.upstream,
+        scope: row.scope,
+        repository: row.repository === null ? undefined : (row.repository as RepositoryName),
+        madeAt: row.made_at.getTime(),
+      }
+    );
+  }
+
+  /** How many tags the plan has, and the first of them by name. */
+  async tags(id: string, limit: number): Promise<{ readonly count: number; readonly first: readonly PurgedTag[] }> {
+    const { rows } = await orUnavailable(
+      this.knex.raw<{ rows: readonly { readonly n: number }[] }>(
+        'select count(*)::int as n from purge_plan_tag where id = ?',
+        [id],
+      ),
+    );
+    const first = await orUnavailable(
+      this.knex<TagRow>('purge_plan_tag')
+        .where({ id } as never)
+        .orderBy(['repository', 'tag'])
+        .limit(limit),
+    );
+    return { count: rows[0]?.n ?? 0, first: first.map(toPurged) };
+  }
+
+  /** How many tags stay because they are pinned. */
+  async pinned(plan: PurgePlan, target: PurgeTarget): Promise<number> {
+    const { where, bindings } = conditions(plan, target);
+    const { rows } = await orUnavailable(
+      this.knex.raw<{ rows: readonly { readonly n: number }[] }>(
+        `select count(*)::int as n from cached_tag where ${where} and pinned`,
+        bindings,
+      ),
+    );
+    return rows[0]?.n ?? 0;
+  }
+
+  /**
+   * What would lose its last tag, and what still holds content in the repositories that are touched: other tags, and uses
+   * by digest of what is not going.
+   */
+  async footprint(
+    plan: PurgePlan,
+  ): Promise<{ readonly going: readonly TagRow[]; readonly staying: readonly TagRow[] }> {
+    const bindings = { id: plan.id, organization: plan.organization, upstream: plan.upstream };
+    const rows = async (sql: string) =>
+      (await orUnavailable(this.knex.raw<{ rows: readonly TagRow[] }>(sql, bindings))).rows;
+    const going = await rows('select distinct repository, digest from purge_plan_tag where id = :id');
+    const staying = await rows(
+      `select distinct repository, digest from (
+         select t.repository, t.digest from cached_tag t
+         where t.organization = :organization and t.upstream = :upstream
+           and t.repository in (select repository from purge_plan_tag where id = :id)
+           and not exists (select 1 from purge_plan_tag p where p.id = :id and p.repository = t.repository and p.tag = t.tag)
+         union all
+         select d.repository, d.digest from digest_use d
+         where d.organization = :organization and d.upstream = :upstream
+           and d.repository in (select repository from purge_plan_tag where id = :id)
+           and not exists (select 1 from purge_plan_tag p
+                           where p.id = :id and p.repository = d.repository and p.digest = d.digest)
+       ) roots`,
+    );
+    return { going, staying };
+  }
+
+  /** Removes the tags of a plan that are still as they were planned, and the uses by digest of what they pointed to. */
+  async carryOut(plan: PurgePlan): Promise<Purged> {
+    const bindings = { id: plan.id, organization: plan.organization, upstream: plan.upstream };
+    return orUnavailable(
+      this.knex.transaction(async (transaction) => {
+        const planned = await transaction.raw<{ rows: readonly { readonly n: number }[] }>(
+          'select count(*)::int as n from purge_plan_tag where id = :id',
+          bindings,
+        );
+        const removed = await transaction.raw<{ rowCount: number }>(
+          `delete from cached_tag t using purge_plan_tag p
+           where p.id = :id and t.organization = :organization and t.upstream = :upstream
+             and t.repository = p.repository and t.tag = p.tag and t.digest = p.digest and not t.pinned`,
+          bindings,
+        );
+        await transaction.raw(
+          `delete from digest_use d using purge_plan_tag p
+           where p.id = :id and d.organization = :organization and d.upstream = :upstream
+             and d.repository = p.repository and d.digest = p.digest
+             and not exists (select 1 from cached_tag t
+                             where t.organization = d.organization and t.upstream = d.upstream
+                               and t.repository = d.repository and t.digest = d.digest)`,
+          bindings,
+        );
+        // Lists of tags and referrers are cached apart; with everything of a repository they go, too.
+        if (plan.scope === 'all' || plan.scope === 'repository') {
+          await transaction.raw(
+            `delete from cached_listing where organization = :organization and upstream = :upstream
+               and (:repository::text is null or repository = :repository)`,
+            { ...bindings, repository: plan.repository ?? null },
+          );
+        }
+        await transaction('purge_plan').where({ id: plan.id }).delete();
+        await transaction('cached_tag_change').where({ id: 1 }).increment('number', 1);
+        return { tags: removed.rowCount, changed: (planned.rows[0]?.n ?? 0) - removed.rowCount };
+      }),
+    );
+  }
+
+  /** Removes plans that nobody carried out. */
+  async prune(madeBefore: number): Promise<void> {
+    await this.knex('purge_plan').where('made_at', '<', new Date(madeBefore)).delete();
+  }
+}
+
+function conditions(
+  { organization, upstream }: PurgePlan,
+  target: PurgeTarget,
+): { readonly where: string; readonly bindings: Readonly<Record<string, Knex.RawBinding>> } {
+  const bindings = { organization, upstream };
+  const ours = 'organization = :organization and upstream = :upstream';
+  switch (target.scope) {
+    case 'all':
+      return { where: ours, bindings };
+    case 'repository':
+      return {
+        where: `${ours} and repository = :repository`,
+        bindings: { ...bindings, repository: target.repository },
+      };
+    case 'tag': {
+      const { repository, tag } = target;
+      return {
+        where: `${ours} and repository = :repository and tag = :tag`,
+        bindings: { ...bindings, repository, tag },
+      };
+    }
+    case 'older_than':
+      return {
+        where: `${ours} and last_used_at < :unusedSince`,
+        bindings: { ...bindings, unusedSince: new Date(target.unusedSince) },
+      };
+  }
+}
+
+function toPurged(row: TagRow): PurgedTag {
+  return { repository: row.repository as RepositoryName, tag: row.tag as Tag, digest: row.digest as Digest };
+}
