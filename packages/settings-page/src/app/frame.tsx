@@ -35,7 +35,7 @@ export function Frame({ session, organization, children, signOut }: FrameProps) 
       mainContainerId="content"
       skipToContent={<SkipToContent href="#content">Skip to content</SkipToContent>}
       masthead={
-        <Masthead display={{ default: 'inline' }}>
+        <Masthead display={{ default: 'stack', md: 'inline' }}>
           <MastheadMain>
             <MastheadBrand>
               <MastheadLogo component="a" href="/organization" onClick={within('/organization')}>

@@ -18,7 +18,8 @@ const NAMES: Readonly<Record<Stretch['state'], string>> = {
 /** When an image is asked for, how long it is shielded, and how long it is kept: on one line, and in words below. */
 export function ClocksFigure({ clocks }: { readonly clocks: Clocks }) {
   const { stretches, marks, keptForEver } = clockPicture(clocks);
-  const kept = marks.find(({ clock }) => clock === 'expiration');
+  // Nothing goes before its staleness period has ended.
+  const keptTo = keptForEver ? 1 : Math.max(...marks.map(({ at }) => at));
   const ends: Readonly<Record<Stretch['state'], number>> = {
     fresh: Math.min(clocks.checkS ?? clocks.stalenessS, clocks.stalenessS),
     shielded: clocks.stalenessS,
@@ -44,7 +45,7 @@ export function ClocksFigure({ clocks }: { readonly clocks: Clocks }) {
         <rect
           x={0}
           y={LINE_Y + 20}
-          width={(kept?.at ?? 1) * WIDTH - 2}
+          width={keptTo * WIDTH - 2}
           height={8}
           rx={3}
           fill="var(--pf-t--global--icon--color--subtle)"
@@ -71,12 +72,17 @@ export function ClocksFigure({ clocks }: { readonly clocks: Clocks }) {
           </li>
         ))}
         <li>
-          <Swatch color="var(--pf-t--global--icon--color--subtle)" />{' '}
-          {keptForEver ? 'Kept for ever' : `Kept, up to ${durationWords(clocks.expirationS)} after the last pull`}
+          <Swatch color="var(--pf-t--global--icon--color--subtle)" /> {keptWords(clocks)}
         </li>
       </ul>
     </figure>
   );
+}
+
+function keptWords({ expirationS, stalenessS }: Clocks): string {
+  if (expirationS === 0) return 'Kept for ever';
+  const kept = `${durationWords(expirationS)} after the last pull`;
+  return stalenessS > expirationS ? `Kept until it lapses, and up to ${kept}` : `Kept, up to ${kept}`;
 }
 
 function Swatch({ color }: { readonly color: string }) {

@@ -80,7 +80,7 @@ function Status({ health, stalenessS, now }: StatusProps) {
   return (
     <>
       {health.status === 'down' ? <DegradedAlert health={health} stalenessS={stalenessS} now={now} /> : null}
-      <DescriptionList isAutoFit autoFitMinModifier={{ default: '11rem' }} isCompact>
+      <DescriptionList isCompact style={{ gridTemplateColumns: 'repeat(auto-fit, minmax(11rem, 1fr))' }}>
         <Item term="Upstream">
           <Label color={color} data-testid="upstream-status-label">
             {text}

@@ -83,7 +83,7 @@ function Shown({ events, asTable }: { readonly events: Events; readonly asTable:
   const [saved, masked, passed] = [sum('shielded_pull'), sum('masked_error'), sum('passed_error')];
   if (saved + masked + passed === 0) {
     return (
-      <EmptyState titleText="Nothing had to be masked" headingLevel="h3" data-testid="timeline-empty">
+      <EmptyState titleText="Nothing had to be masked" headingLevel="h2" data-testid="timeline-empty">
         <EmptyStateBody>
           In these {PERIODS[events.period]} the upstream has answered whenever it was asked.
         </EmptyStateBody>
