@@ -1,1 +1,0 @@
-var e=new Intl.DateTimeFormat(void 0,{month:`short`,day:`numeric`}),t=new Intl.DateTimeFormat(void 0,{hour:`2-digit`,minute:`2-digit`}),n=new Intl.DateTimeFormat(void 0,{month:`short`,day:`numeric`,hour:`2-digit`,minute:`2-digit`});function r(t,r){return r===`day`?e.format(t):n.format(t)}function i(n,r){return r>1728e5?e.format(n):t.format(n)}export{r as n,i as t};
