@@ -21,6 +21,7 @@ const PURPOSES = {
   blob_upload: 'uploads to hosted repositories that are under way; how many bytes of each count',
   manifest_subject: 'which manifest refers to which by its `subject`: signatures, attestations, SBOMs',
   storage_task: 'scrub and reconciliation: who is at it, how far it is, what the last one found',
+  robot_account: 'accounts for programs, of one organization; passwords hashed with scrypt',
   blob_store_identity: 'the id that the mark file of the blob store must hold',
   proxy_cache_change: 'one number, raised by every write of settings; replicas compare it once a second',
   proxy_cache_config: 'settings of proxy organizations; credentials sealed with AES-256-GCM',

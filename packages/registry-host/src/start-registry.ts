@@ -15,6 +15,7 @@ import { ApiTokens } from './access/api-tokens.js';
 import { createAccess } from './access/create-access.js';
 import { CredentialVerifier } from './access/credential-verifier.js';
 import { RememberedRoles } from './access/remembered-roles.js';
+import { withRobotRoles, withRobots } from './access/robots.js';
 import { Sessions } from './access/sessions.js';
 import { hostApi } from './api/host-api.js';
 import { ConnectionLimits } from './app/connection-limits.js';
@@ -43,6 +44,7 @@ import { PostgresManifestDamages } from './postgres/postgres-manifest-damages.js
 import { PostgresManifestStore } from './postgres/postgres-manifest-store.js';
 import { PostgresMembers } from './postgres/postgres-members.js';
 import { PostgresOrganizations } from './postgres/postgres-organizations.js';
+import { PostgresRobots } from './postgres/postgres-robots.js';
 import { PostgresSessions } from './postgres/postgres-sessions.js';
 import { PostgresStorageTasks } from './postgres/postgres-storage-tasks.js';
 import { PostgresTagStore } from './postgres/postgres-tag-store.js';
@@ -53,6 +55,9 @@ import { openSharedState, type SharedState } from './shared-state.js';
 import { createFilesystemContent } from './storage/filesystem-content.js';
 import type { StorageEvents } from './storage/storage-events.js';
 import { StorageUpkeep } from './storage/storage-upkeep.js';
+import { RegistryTokens } from './tokens/registry-tokens.js';
+import { TokenBearers } from './tokens/token-bearers.js';
+import { tokenEndpoint } from './tokens/token-endpoint.js';
 import { BlobUploads } from './uploads/blob-uploads.js';
 import { UploadFiles } from './uploads/upload-files.js';
 
@@ -148,9 +153,9 @@ async function generatedSecretKey({ dataDir }: Config): Promise<Uint8Array> {
   return key.bytes;
 }
 
-/** The key for upstream credentials: of 32 bytes, however long the secret is, and for this one purpose. */
-function credentialKey(secretKey: Uint8Array): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', secretKey, '', 'breakwater upstream credentials', 32));
+/** The key for one purpose: of 32 bytes, however long the secret is. */
+function purposeKey(secretKey: Uint8Array, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secretKey, '', purpose, 32));
 }
 
 async function startDatabase({ config, connection, logger }: RegistryOptions): Promise<EmbeddedPostgres | undefined> {
@@ -255,28 +260,39 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
       validate: (candidate) => proxyCache.probe.validate(candidate),
       isAllowed: (address, insecure) => proxyCache.probe.isAllowed(address, insecure),
     },
-    secretKey: credentialKey(secretKey),
+    secretKey: purposeKey(secretKey, 'breakwater upstream credentials'),
     messages: shared.messages,
   });
   const members = new PostgresMembers({ database });
+  const robots = new PostgresRobots({ database, clock });
+  const accounts = withRobots(users, robots);
+  const registryTokens = new RegistryTokens({
+    key: purposeKey(secretKey, 'breakwater registry tokens'),
+    service: config.publicUrl === undefined ? 'breakwater' : new URL(config.publicUrl).host,
+    clock,
+  });
   const tokenRows = new PostgresApiTokens({ database });
   const rights = {
     users,
-    verifier: new CredentialVerifier({ users, clock }),
+    verifier: new CredentialVerifier({ users: accounts, clock }),
+    bearers: new TokenBearers(registryTokens, accounts, clock),
     tokens: new ApiTokens(tokenRows, clock),
     sessions: new Sessions({
       store: new PostgresSessions({ database }),
       clock,
       secure: config.publicUrl?.startsWith('https:') ?? false,
     }),
-    roles: new RememberedRoles(members),
+    roles: new RememberedRoles(withRobotRoles(members, robots)),
     settings: orgSettings.settings,
+    service: registryTokens.service,
+    publicUrl: config.publicUrl,
   };
   const accessChanges = new AccessChanges({
     changeNumber: () => members.changeNumber(),
     onChanged() {
       rights.verifier.forget();
       rights.tokens.forget();
+      rights.bearers.forget();
       rights.roles.forget();
     },
     messages: shared.messages,
@@ -345,6 +361,13 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     metrics,
     maxManifestBytes: config.maxManifestBytes,
     hooks: [gc.middleware(), proxyCache.middleware()],
+    tokenEndpoint: tokenEndpoint({
+      tokens: registryTokens,
+      verify: (credentials, address) => rights.verifier.verify(credentials, address),
+      access,
+      resolveName: async (name) => name,
+      logger,
+    }),
     routers: [
       orgSettings.page(),
       orgSettings.router(),
@@ -359,6 +382,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
         organizations,
         members,
         tokenRows,
+        robots,
         isOrganization: (name) => organizations.exists(name as OrganizationName),
         isUser: async (name) => (await users.find(name)) !== undefined,
         seededUser: ADMINISTRATOR,

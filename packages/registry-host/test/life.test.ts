@@ -164,7 +164,7 @@ test('who may pull, and who may not', async () => {
 
   const refused = await rawGet(manifestUrl(breakwater, closed));
   expect(refused.status).toBe(401);
-  expect(refused.headers['www-authenticate']).toMatch(/^Basic realm=/);
+  expect(refused.headers['www-authenticate']).toMatch(/^Bearer realm=/);
   expect(upstream.count()).toBe(0);
   expect((await rawGet(manifestUrl(breakwater, closed), { headers: wrong })).status).toBe(401);
   expect((await rawGet(manifestUrl(breakwater, open))).status).toBe(200);

@@ -61,6 +61,9 @@ function access() {
     tokens: {
       verify: async (text) => (text === 'token-of-user' ? { name: 'user', isAdministrator: false } : undefined),
     },
+    bearers: { find: async () => undefined },
+    service: 'registry.example',
+    publicUrl: undefined,
     sessions: { find: async () => undefined },
     roles: { role: async (organization, user) => roles.get(`${organization} ${user}`) },
     settings: {

@@ -18,8 +18,11 @@ export interface UserDirectory {
 /** What somebody is in an organization: admins write settings and content, members read both. */
 export type OrganizationRole = 'admin' | 'member';
 
+/** What a robot may do with the content of its organization. */
+export type RobotRole = 'read' | 'write';
+
 /** Where it is looked up who is what in an organization. */
 export interface OrganizationRoles {
   /** `undefined` for somebody who has no role there. Failures throw. */
-  role(organization: OrganizationName, user: string): Promise<OrganizationRole | undefined>;
+  role(organization: OrganizationName, user: string): Promise<OrganizationRole | RobotRole | undefined>;
 }

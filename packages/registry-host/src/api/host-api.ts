@@ -2,6 +2,7 @@ import type { Access, Logger } from '@breakwater/registry-core';
 import { type AdmissionParts, type ApiHandler, type ApiOperation, serveOperations } from '@breakwater/registry-http';
 import { json } from 'express';
 import { type OrganizationOperationParts, organizationOperations } from './organization-operations.js';
+import { type RobotOperationParts, robotOperations } from './robot-operations.js';
 import { type SessionOperationParts, sessionOperations } from './session-operations.js';
 import { type StorageOperationParts, storageOperations } from './storage-operations.js';
 import { type SuperuserOperationParts, superuserOperations } from './superuser-operations.js';
@@ -9,6 +10,7 @@ import { type UserOperationParts, userOperations } from './user-operations.js';
 
 export interface HostApiParts
   extends Omit<OrganizationOperationParts, 'organizations'>,
+    RobotOperationParts,
     SessionOperationParts,
     StorageOperationParts,
     SuperuserOperationParts,
@@ -26,6 +28,7 @@ export function hostOperations(parts: HostApiParts): readonly ApiOperation[] {
     ...superuserOperations(parts),
     ...storageOperations(parts),
     ...organizationOperations(parts),
+    ...robotOperations(parts),
   ];
 }
 

@@ -11,6 +11,8 @@ export type Hook = (request: IncomingMessage, response: ServerResponse, next: (e
 export interface AppParts extends HostedRegistryParts {
   /** Hooks that see every request before Express does, in this order. */
   readonly hooks: readonly Hook[];
+  /** Answers for tokens, below `/v2/` where everything else is the registry's. */
+  readonly tokenEndpoint: Hook;
   /** Routers of the packages. */
   readonly routers: readonly Hook[];
   readonly metrics: MetricsRegistry;
@@ -40,6 +42,7 @@ export function createApp(parts: AppParts): (request: IncomingMessage, response:
       response.end(text);
     }, next);
   });
+  app.use(parts.tokenEndpoint);
   app.use(hostedRegistry(parts));
   for (const router of parts.routers) app.use(router);
   app.use((_request, response) => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer } from './answer.js';
 
 /** A registry, and the name below which checks make repositories. */
@@ -14,6 +15,8 @@ export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
 }
+
+const MOST_ATTEMPTS = 4;
 
 /** Looks at every answer of a run. */
 export type AnswerObserver = (answer: Answer) => void;
@@ -79,7 +82,7 @@ export class Session {
     return this.send('HEAD', path);
   }
 
-  /** Sends a request; a challenge for a token is followed once. */
+  /** Sends a request; a challenge for a token is followed once, and a registry that is busy is asked again. */
   async send(method: string, path: string, options: SendOptions = {}): Promise<Answer> {
     const first = await this.#once(method, path, options);
     const challenge = first.headers.get('www-authenticate');
@@ -91,7 +94,17 @@ export class Session {
     return answer;
   }
 
+  /** A 503 that says when to come back is no answer yet. */
   async #once(method: string, path: string, options: SendOptions): Promise<Answer> {
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await this.#request(method, path, options);
+      const isBusy = answer.status === 503 && answer.bytes.includes('"overload"');
+      if (!isBusy || attempt === MOST_ATTEMPTS) return answer;
+      await sleep(1_000 * Math.min(5, Number(answer.headers.get('retry-after') ?? 1)));
+    }
+  }
+
+  async #request(method: string, path: string, options: SendOptions): Promise<Answer> {
     const response = await fetch(new URL(path, this.#registry.url), {
       method,
       headers: {

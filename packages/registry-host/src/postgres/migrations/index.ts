@@ -4,6 +4,7 @@ import * as contentDamage from './0002-content-damage.js';
 import * as push from './0003-push.js';
 import * as access from './0004-access.js';
 import * as storageTask from './0005-storage-task.js';
+import * as robots from './0006-robots.js';
 
 interface NamedMigration extends Knex.Migration {
   readonly name: string;
@@ -16,6 +17,7 @@ const MIGRATIONS: readonly NamedMigration[] = [
   { name: '0003-push', up: push.up, down: push.down },
   { name: '0004-access', up: access.up, down: access.down },
   { name: '0005-storage-task', up: storageTask.up, down: storageTask.down },
+  { name: '0006-robots', up: robots.up, down: robots.down },
 ];
 
 /** The host's tables, for `knex.migrate.latest`. They are recorded in a table of their own, apart from other packages'. */

@@ -1,0 +1,37 @@
+import { repositoryOf } from '@breakwater/test-kit';
+import { describe, expect, test } from '@jest/globals';
+import { allows, parseScopes } from './grant.js';
+
+describe('scopes', () => {
+  test.each([
+    [['repository:org/app:pull'], [{ name: 'org/app', actions: ['pull'] }]],
+    [
+      ['repository:org/app:pull repository:library/nginx:pull'],
+      [
+        { name: 'org/app', actions: ['pull'] },
+        { name: 'library/nginx', actions: ['pull'] },
+      ],
+    ],
+    [['repository:org/app:push,pull'], [{ name: 'org/app', actions: ['pull', 'push'] }]],
+    [['repository:org/app:*'], [{ name: 'org/app', actions: ['pull', 'push', 'delete'] }]],
+    [['repository(plugin):org/app:pull'], [{ name: 'org/app', actions: ['pull'] }]],
+    [['registry:catalog:*', 'repository:org/app:mystery', 'repository::pull', 'nonsense', ''], []],
+  ])('%p', (given, expected) => {
+    expect(parseScopes(given)).toEqual(expected);
+  });
+
+  test('no more than a hundred are read', () => {
+    expect(parseScopes(Array.from({ length: 1_000 }, () => 'repository:org/app:pull')).length).toBe(100);
+  });
+});
+
+test('a grant is for one repository and its actions', () => {
+  const { organization, name } = repositoryOf('org/app');
+  const grants = [{ type: 'repository', name: 'org/app', actions: ['pull'] }] as const;
+  expect(allows(grants, 'pull', organization, name)).toBe(true);
+  for (const action of ['push', 'administer', 'read-settings', 'write-settings'] as const) {
+    expect(allows(grants, action, organization, name)).toBe(false);
+  }
+  expect(allows(grants, 'pull', organization, repositoryOf('org/app2').name)).toBe(false);
+  expect(allows(grants, 'pull', repositoryOf('or/app').organization, name)).toBe(false);
+});
