@@ -10,7 +10,8 @@ const STAMP = join(HOME, 'bundle', '.made-of');
 /** Builds the settings page into packages/settings-page/bundle, unless the one that is there was made of the same files. */
 export async function buildPage() {
   const inputs = hashOfInputs();
-  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === inputs) return true;
+  const isThere = [STAMP, join(HOME, 'bundle', 'index.html')].every((path) => existsSync(path));
+  if (isThere && readFileSync(STAMP, 'utf8') === inputs) return true;
   // A build that fails half way must not look like one that is done.
   rmSync(STAMP, { force: true });
   const done = await runStep('build: settings page', installed('vite'), ['build', '--logLevel', 'warn', HOME]);

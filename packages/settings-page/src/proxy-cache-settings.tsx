@@ -20,6 +20,7 @@ import { useSettingsEditor } from './form/use-settings-editor.js';
 import { Failure } from './parts/failure.js';
 import { NoticesProvider } from './parts/notices.js';
 import { StatusCard } from './status/status-card.js';
+import { TagsCard } from './tags/tags-card.js';
 import { TimelineCard } from './timeline/timeline-card.js';
 
 export interface ProxyCacheSettingsProps {
@@ -100,6 +101,11 @@ function Configured({ stored, ...props }: LoadedProps & { readonly stored: Store
           <Tab eventKey="timeline" title={<TabTitleText>Timeline</TabTitleText>} data-testid="tab-timeline">
             <Padded>
               <TimelineCard api={api} organization={organization} />
+            </Padded>
+          </Tab>
+          <Tab eventKey="tags" title={<TabTitleText>Cached images</TabTitleText>} data-testid="tab-tags">
+            <Padded>
+              <TagsCard api={api} organization={organization} mayWrite={mayWrite} />
             </Padded>
           </Tab>
           <Tab eventKey="clients" title={<TabTitleText>Client set-up</TabTitleText>} data-testid="tab-clients">

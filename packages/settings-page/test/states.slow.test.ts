@@ -209,6 +209,17 @@ describeWith(chromiumTool())('every state of the page', () => {
     await seenInEveryWay(page, 'timeline-table');
     await page.getByRole('button', { name: '30 days' }).click();
     await page.getByTestId('timeline-table').waitFor();
+    await page.getByRole('tab', { name: 'Cached images' }).click();
+    await page.getByTestId('tag-team/app:v1').waitFor();
+    await seenInEveryWay(page, 'cached');
+    await page.getByTestId('purge').click();
+    await page.getByTestId('preview-purge').waitFor();
+    await seen(page, 'purge-choice');
+    await page.getByTestId('purge-all').check();
+    await page.getByTestId('preview-purge').click();
+    await page.getByTestId('confirm-purge').waitFor();
+    await seen(page, 'purge-preview');
+    await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('tab', { name: 'Client set-up' }).click();
     await page.getByTestId('client-setup').waitFor();
     await page.setViewportSize(TALL);
@@ -226,5 +237,8 @@ describeWith(chromiumTool())('every state of the page', () => {
     await page.getByRole('tab', { name: 'Timeline' }).click();
     await page.getByTestId('timeline-empty').waitFor();
     await seen(page, 'timeline-empty');
+    await page.getByRole('tab', { name: 'Cached images' }).click();
+    await page.getByTestId('no-tags').waitFor();
+    await seen(page, 'cached-none');
   });
 });

@@ -1,4 +1,4 @@
-import type { TimelinePeriod } from './shapes.js';
+import type { TagQuery, TimelinePeriod } from './shapes.js';
 
 /** Keys under which answers are kept. All of an organization begin with its name. */
 export function settingsKey(organization: string): readonly string[] {
@@ -15,4 +15,8 @@ export function healthKey(organization: string): readonly string[] {
 
 export function eventsKey(organization: string, period: TimelinePeriod): readonly string[] {
   return [organization, 'events', period];
+}
+
+export function tagsKey(organization: string, query: TagQuery): readonly unknown[] {
+  return [organization, 'tags', query];
 }

@@ -1,13 +1,18 @@
 import { type ApiOptions, createSender } from './request.js';
 import type {
+  CheckResult,
   Events,
   Health,
   Organization,
   OrganizationList,
+  Purge,
+  PurgeSelection,
   Session,
   SettingsBody,
   SettingsView,
   StoredSettings,
+  TagPage,
+  TagQuery,
   TimelinePeriod,
 } from './shapes.js';
 
@@ -79,6 +84,33 @@ export function createSettingsPageApi(options: ApiOptions = {}) {
     async events(organization: string, period: TimelinePeriod): Promise<Events> {
       const { body } = await send('GET', `${home(organization)}/proxycache/events?period=${period}`);
       return body as Events;
+    },
+
+    async tags(organization: string, query: TagQuery): Promise<TagPage> {
+      const given = Object.entries(query).filter(([, value]) => value !== undefined);
+      const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+      const { body } = await send('GET', `${home(organization)}/proxycache/tags?${text}`);
+      return body as TagPage;
+    },
+    /** Asks the upstream now, about these tags or only how it is. */
+    async check(organization: string, references?: readonly string[]): Promise<readonly CheckResult[]> {
+      const answer = await send('POST', `${home(organization)}/proxycache/check`, { references });
+      return (answer.body as { readonly results: readonly CheckResult[] }).results;
+    },
+    /** Keeps a tag from garbage collection and purges, or leaves it to them again. */
+    async pin(organization: string, reference: string, pinned: boolean): Promise<void> {
+      const path = `${home(organization)}/proxycache/${pinned ? 'pin' : 'unpin'}`;
+      await send('POST', path, { references: [reference] });
+    },
+    /** Says what a purge would take, and removes nothing. */
+    async previewPurge(organization: string, selection: PurgeSelection): Promise<Purge> {
+      const { body } = await send('POST', `${home(organization)}/proxycache/purge`, { ...selection, dry_run: true });
+      return body as Purge;
+    },
+    /** Removes exactly what a preview has shown. @throws ApiFailure with status 404 when it is too old */
+    async purge(organization: string, previewId: string): Promise<Purge> {
+      const { body } = await send('POST', `${home(organization)}/proxycache/purge`, { purge_id: previewId });
+      return body as Purge;
     },
   };
 }

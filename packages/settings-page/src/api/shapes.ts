@@ -36,6 +36,8 @@ export interface SettingsView {
   readonly anonymous_pull: boolean;
   readonly prefetch: Prefetch;
   readonly prefetch_max_bytes: number;
+  /** `null` = no quota. */
+  readonly quota_bytes: number | null;
   readonly has_credentials: boolean;
   readonly upstream_ca_fingerprints: readonly string[];
 }
@@ -61,6 +63,7 @@ export type SettingsBody = Partial<{
   anonymous_pull: boolean;
   prefetch: Prefetch;
   prefetch_max_bytes: number;
+  quota_bytes: number | null;
 }>;
 
 /** Counts by kind, then by failure class. What did not happen is left out. */
@@ -88,6 +91,15 @@ export interface Health {
     readonly counted_up_to: number;
     readonly oldest_confirmed_at: string | null;
   };
+  /** What cached images refer to and is not stored yet. */
+  readonly missing: {
+    readonly contents: number;
+    readonly bytes: number;
+    readonly queued: number;
+    readonly too_large: number;
+    readonly given_up: number;
+    readonly counted_up_to: number;
+  };
   readonly last_24h: {
     readonly shielded_pulls: number;
     readonly masked_errors: number;
@@ -110,4 +122,74 @@ export interface Events {
 export interface EventBucket {
   readonly start: string;
   readonly counts: Counts;
+}
+
+export type TagState = 'fresh' | 'stale' | 'lapsed';
+export type TagSort = 'reference' | 'last_pull' | 'confirmed';
+
+/** A cached tag, and what is left of each of its clocks. */
+export interface CachedTag {
+  /** `repository:tag` without the organization. */
+  readonly reference: string;
+  readonly repository: string;
+  readonly digest: string;
+  /** Bytes; `null` when they are not known. */
+  readonly size: number | null;
+  readonly state: TagState;
+  readonly age_s: number;
+  readonly fresh_until: string;
+  /** `null` = never without a confirmation. */
+  readonly shielded_until: string | null;
+  readonly last_pull: string;
+  /** `null` = for ever. */
+  readonly kept_until: string | null;
+  /** `null` = not known. */
+  readonly complete: boolean | null;
+  readonly pinned: boolean;
+}
+
+/** Which cached tags are wanted, and in which order. */
+export interface TagQuery {
+  readonly search?: string;
+  readonly state?: TagState;
+  readonly pinned?: true;
+  readonly sort: TagSort;
+  readonly order: 'asc' | 'desc';
+  readonly limit: number;
+  readonly next_page?: string;
+}
+
+/** A page of cached tags. A total of `counted_up_to` means at least so many. */
+export interface TagPage {
+  readonly tags: readonly CachedTag[];
+  readonly total: number;
+  readonly counted_up_to: number;
+  readonly next_page?: string;
+}
+
+/** What came of asking the upstream now. */
+export interface CheckResult {
+  readonly reference: string;
+  readonly outcome: 'confirmed' | 'moved' | 'failed' | 'not_cached';
+  readonly failure_class: string | null;
+}
+
+/** What a purge takes. */
+export type PurgeSelection =
+  | { readonly tag: string }
+  | { readonly repository: string }
+  | { readonly all: true }
+  | { readonly older_than_s: number };
+
+/** What a purge would take, or has taken. `null` bytes are not known. */
+export interface Purge {
+  readonly purge_id: string;
+  readonly tags: number;
+  /** The first hundred of them. */
+  readonly references: readonly string[];
+  readonly pinned_kept: number;
+  readonly changed_kept: number;
+  readonly bytes_freed: number | null;
+  readonly bytes_shared: number | null;
+  readonly upstream_down: boolean;
 }

@@ -339,7 +339,10 @@ function RulesSection({ editor, disabled }: SectionProps) {
   const { form, base, problems, change } = editor;
   const [open, setOpen] = useState(false);
   const fingerprints = base?.view.upstream_ca_fingerprints ?? [];
-  const mistaken = problems.prefetch_max_bytes !== undefined || problems.upstream_ca_pem !== undefined;
+  const mistaken =
+    problems.prefetch_max_bytes !== undefined ||
+    problems.quota_bytes !== undefined ||
+    problems.upstream_ca_pem !== undefined;
   return (
     <FormSection title="Rules" titleElement="h2">
       <Checkbox
@@ -407,6 +410,30 @@ function RulesSection({ editor, disabled }: SectionProps) {
               onChange={(prefetchMax) => change({ prefetchMax })}
             />
           </Field>
+          <Checkbox
+            id="has-quota"
+            data-testid="has-quota"
+            label="Limit what is kept"
+            description="The images that were pulled longest ago go first. Pinned ones stay."
+            isChecked={form.hasQuota}
+            isDisabled={disabled}
+            onChange={(_event, hasQuota) => change({ hasQuota })}
+          />
+          {form.hasQuota ? (
+            <Field id="quota" label="Quota" problem={problems.quota_bytes}>
+              <AmountInput
+                id="quota"
+                label="Quota"
+                value={form.quota}
+                units={BYTE_UNITS}
+                invalid={problems.quota_bytes !== undefined}
+                disabled={disabled}
+                testId="quota"
+                unitTestId="quota-unit"
+                onChange={(quota) => change({ quota })}
+              />
+            </Field>
+          ) : null}
           <Field
             id="certificates"
             label="Certificates of an authority of your own"

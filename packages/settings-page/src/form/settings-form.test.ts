@@ -13,6 +13,7 @@ const STORED: SettingsView = {
   anonymous_pull: false,
   prefetch: 'image',
   prefetch_max_bytes: 10 * 2 ** 30,
+  quota_bytes: null,
   has_credentials: true,
   upstream_ca_fingerprints: [],
 };
@@ -42,6 +43,14 @@ describe('what a save sends', () => {
     expect(changesOf({ ...form, removeCredentials: true }, STORED)).toEqual({ upstream_registry_password: null });
   });
 
+  test('a quota is a size or none', () => {
+    const limited = { ...formFrom(STORED), hasQuota: true, quota: { amount: '2', unit: 'TiB' as const } };
+    expect(changesOf(limited, STORED)).toEqual({ quota_bytes: 2 ** 41 });
+    expect(changesOf({ ...limited, hasQuota: false }, { ...STORED, quota_bytes: 5 })).toEqual({ quota_bytes: null });
+    expect(formFrom({ ...STORED, quota_bytes: 2 ** 41 })).toMatchObject({ hasQuota: true, quota: { amount: '2' } });
+    expect(problemsOf({ ...limited, quota: { amount: '', unit: 'TiB' } }, STORED)).toHaveProperty('quota_bytes');
+  });
+
   test('a new configuration says everything', () => {
     const form = { ...formFrom(undefined), upstream: ' quay.io ', username: 'bot', password: ' secret ' };
     expect(creationBody(form)).toEqual({
@@ -57,6 +66,7 @@ describe('what a save sends', () => {
       anonymous_pull: false,
       prefetch: 'image',
       prefetch_max_bytes: 10 * 2 ** 30,
+      quota_bytes: null,
     });
   });
 });

@@ -1,5 +1,5 @@
 import type { Prefetch, SettingsBody, SettingsView } from '../api/shapes.js';
-import { parseSize, sizeFrom, type TypedSize } from '../words/byte-size.js';
+import { MOST_PREFETCH_BYTES, MOST_QUOTA_BYTES, parseSize, sizeFrom, type TypedSize } from '../words/byte-size.js';
 import { parsePeriod, periodFrom, type TypedPeriod } from '../words/duration.js';
 import type { Clocks } from '../words/period-sentences.js';
 
@@ -23,6 +23,9 @@ export interface SettingsForm {
   readonly anonymousPull: boolean;
   readonly prefetch: Prefetch;
   readonly prefetchMax: TypedSize;
+  /** Whether there is a quota; then `quota` is what it is. */
+  readonly hasQuota: boolean;
+  readonly quota: TypedSize;
   readonly certificates: string;
   readonly removeCertificates: boolean;
 }
@@ -42,6 +45,7 @@ export const FIELD_LABELS = {
   anonymous_pull: 'Pull without signing in',
   prefetch: 'Fetch in the background',
   prefetch_max_bytes: 'Most to fetch for one image',
+  quota_bytes: 'Quota',
 } as const;
 export type FieldName = keyof typeof FIELD_LABELS;
 
@@ -64,6 +68,8 @@ const NEW_FORM: SettingsForm = {
   anonymousPull: false,
   prefetch: 'image',
   prefetchMax: { amount: '10', unit: 'GiB' },
+  hasQuota: false,
+  quota: { amount: '100', unit: 'GiB' },
   certificates: '',
   removeCertificates: false,
 };
@@ -85,6 +91,8 @@ export function formFrom(view: SettingsView | undefined): SettingsForm {
     anonymousPull: view.anonymous_pull,
     prefetch: view.prefetch,
     prefetchMax: sizeFrom(view.prefetch_max_bytes),
+    hasQuota: view.quota_bytes !== null,
+    ...(view.quota_bytes === null ? {} : { quota: sizeFrom(view.quota_bytes) }),
   };
 }
 
@@ -103,7 +111,8 @@ export function problemsOf(form: SettingsForm, view: SettingsView | undefined): 
   const staleness = parsePeriod(form.staleness);
   const check = checkIntervalOf(form);
   const expiration = parsePeriod(form.expiration);
-  const size = parseSize(form.prefetchMax);
+  const size = parseSize(form.prefetchMax, MOST_PREFETCH_BYTES);
+  const quota = quotaOf(form);
   if (form.upstream.trim() === '') {
     problems.upstream_registry = 'is required: host[:port][/namespace], for example docker.io';
   }
@@ -114,6 +123,7 @@ export function problemsOf(form: SettingsForm, view: SettingsView | undefined): 
   }
   if ('problem' in expiration) problems.expiration_s = expiration.problem;
   if ('problem' in size) problems.prefetch_max_bytes = size.problem;
+  if ('problem' in quota) problems.quota_bytes = quota.problem;
   const stored = view?.has_credentials === true && !form.removeCredentials;
   if (form.username.trim() !== '' && form.password === '' && !stored) {
     problems.upstream_registry_password = 'must be given together with the username';
@@ -178,10 +188,16 @@ function checkIntervalOf(form: SettingsForm): { readonly seconds: number | null 
   return form.check === 'always' ? { seconds: 0 } : parsePeriod(form.checkInterval);
 }
 
+function quotaOf(form: SettingsForm): { readonly bytes: number | null } | { readonly problem: string } {
+  return form.hasQuota ? parseSize(form.quota, MOST_QUOTA_BYTES) : { bytes: null };
+}
+
 function valuesOf(form: SettingsForm): SettingsBody {
   const clocks = clocksOf(form);
-  const size = parseSize(form.prefetchMax);
-  if (clocks === undefined || 'problem' in size) throw new Error('a form with problems has no values');
+  const size = parseSize(form.prefetchMax, MOST_PREFETCH_BYTES);
+  const quota = quotaOf(form);
+  if (clocks === undefined || 'problem' in size || 'problem' in quota)
+    throw new Error('a form with problems has no values');
   return {
     upstream_registry: form.upstream.trim(),
     insecure: form.insecure,
@@ -193,6 +209,7 @@ function valuesOf(form: SettingsForm): SettingsBody {
     anonymous_pull: form.anonymousPull,
     prefetch: form.prefetch,
     prefetch_max_bytes: size.bytes,
+    quota_bytes: quota.bytes,
   };
 }
 

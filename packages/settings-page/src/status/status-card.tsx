@@ -9,22 +9,22 @@ import {
   Label,
   Skeleton,
 } from '@patternfly/react-core';
-import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { healthKey } from '../api/query-keys.js';
 import type { SettingsPageApi } from '../api/settings-page-api.js';
 import type { Health } from '../api/shapes.js';
 import { Failure } from '../parts/failure.js';
 import { Moment } from '../parts/moment.js';
-import { useNow } from '../parts/use-now.js';
 import { durationWords } from '../words/duration.js';
 import { failureClassWords } from '../words/failure-classes.js';
 import {
+  completenessSentence,
   firstLapseSentence,
   nextCheckSentence,
   protectionSentence,
   upstreamSentence,
 } from '../words/status-sentences.js';
+import { InUse } from './in-use.js';
+import { useHealth } from './use-health.js';
 
 interface StatusCardProps {
   readonly api: SettingsPageApi;
@@ -32,8 +32,6 @@ interface StatusCardProps {
   readonly stalenessS: number;
 }
 
-/** How often the status is asked for: twice in the time after which counts of other processes are there. Milliseconds. */
-const REFRESH_MS = 5_000;
 const STATUS = {
   up: { color: 'green', text: 'Up' },
   down: { color: 'red', text: 'Down' },
@@ -42,17 +40,21 @@ const STATUS = {
 
 /** How the upstream is now, what the cache has done about it, and how long that will go on. */
 export function StatusCard({ api, organization, stalenessS }: StatusCardProps) {
-  const health = useQuery({
-    queryKey: healthKey(organization),
-    queryFn: () => api.health(organization),
-    refetchInterval: REFRESH_MS,
-  });
-  const now = useNow(health.data?.at, health.dataUpdatedAt);
+  const { health, now } = useHealth(api, organization);
   return (
     <Card isCompact aria-label="Status of the upstream" component="section" data-testid="upstream-status">
       <CardBody>
         {health.data !== undefined ? (
-          <Status health={health.data} stalenessS={stalenessS} now={now} />
+          <>
+            <Status health={health.data} stalenessS={stalenessS} now={now} />
+            {health.data.status === 'down' && health.data.cached.tags > 0 ? (
+              <DescriptionList isCompact style={{ marginBlockStart: 'var(--pf-t--global--spacer--md)' }}>
+                <Item term="Pulled last, still shielded for">
+                  <InUse api={api} organization={organization} now={now} />
+                </Item>
+              </DescriptionList>
+            ) : null}
+          </>
         ) : health.error !== null ? (
           <Failure
             title="The status of the upstream could not be loaded"
@@ -77,6 +79,7 @@ function Status({ health, stalenessS, now }: StatusProps) {
   const { color, text } = STATUS[health.status];
   const { limit, remaining } = health.rate_limit;
   const next = nextCheckSentence(health, now);
+  const complete = completenessSentence(health);
   return (
     <>
       {health.status === 'down' ? <DegradedAlert health={health} stalenessS={stalenessS} now={now} /> : null}
@@ -100,6 +103,7 @@ function Status({ health, stalenessS, now }: StatusProps) {
         <Item term="Cached images">
           <span data-testid="first-lapse">{firstLapseSentence(health, stalenessS, now)}</span>
         </Item>
+        {complete === undefined ? null : <Item term="Completeness">{complete}</Item>}
         {remaining === null ? null : (
           <Item term="Rate limit">
             {remaining.toLocaleString('en')} pulls left{limit === null ? '' : ` of ${limit.toLocaleString('en')}`}

@@ -1,5 +1,5 @@
 /** Units of sizes, largest first. */
-export const BYTE_UNITS = ['GiB', 'MiB', 'KiB', 'bytes'] as const;
+export const BYTE_UNITS = ['TiB', 'GiB', 'MiB', 'KiB', 'bytes'] as const;
 export type ByteUnit = (typeof BYTE_UNITS)[number];
 
 /** A size as it stands in a form. */
@@ -8,9 +8,16 @@ export interface TypedSize {
   readonly unit: ByteUnit;
 }
 
-const UNIT_BYTES: Readonly<Record<ByteUnit, number>> = { GiB: 2 ** 30, MiB: 2 ** 20, KiB: 2 ** 10, bytes: 1 };
-/** Largest size that the API takes for a limit: 1 TiB. */
-const MOST_BYTES = 2 ** 40;
+const UNIT_BYTES: Readonly<Record<ByteUnit, number>> = {
+  TiB: 2 ** 40,
+  GiB: 2 ** 30,
+  MiB: 2 ** 20,
+  KiB: 2 ** 10,
+  bytes: 1,
+};
+/** Most bytes that the API takes for what is fetched behind a pull, and for a quota. */
+export const MOST_PREFETCH_BYTES = 2 ** 40;
+export const MOST_QUOTA_BYTES = Number.MAX_SAFE_INTEGER;
 
 /** Bytes as a number in the largest unit that shows them exactly. */
 export function sizeFrom(bytes: number): TypedSize {
@@ -19,11 +26,14 @@ export function sizeFrom(bytes: number): TypedSize {
 }
 
 /** The bytes of a typed size, or what is wrong with it in words that follow the name of the field. */
-export function parseSize({ amount, unit }: TypedSize): { readonly bytes: number } | { readonly problem: string } {
+export function parseSize(
+  { amount, unit }: TypedSize,
+  mostBytes: number,
+): { readonly bytes: number } | { readonly problem: string } {
   const text = amount.trim();
-  const bytes = /^\d{1,13}$/.test(text) ? Number(text) * UNIT_BYTES[unit] : 0;
-  if (bytes >= 1 && bytes <= MOST_BYTES) return { bytes };
-  const most = (MOST_BYTES / UNIT_BYTES[unit]).toLocaleString('en');
+  const bytes = /^\d{1,16}$/.test(text) ? Number(text) * UNIT_BYTES[unit] : 0;
+  if (bytes >= 1 && bytes <= mostBytes) return { bytes };
+  const most = Math.floor(mostBytes / UNIT_BYTES[unit]).toLocaleString('en');
   return { problem: `must be a whole number of ${unit} from 1 to ${most}` };
 }
 

@@ -1,6 +1,12 @@
 import { expect, test } from '@jest/globals';
 import type { Health } from '../api/shapes.js';
-import { firstLapseSentence, nextCheckSentence, protectionSentence, upstreamSentence } from './status-sentences.js';
+import {
+  completenessSentence,
+  firstLapseSentence,
+  nextCheckSentence,
+  protectionSentence,
+  upstreamSentence,
+} from './status-sentences.js';
 
 const NOW = Date.UTC(2024, 0, 2, 14, 14);
 const HEALTH: Health = {
@@ -16,6 +22,7 @@ const HEALTH: Health = {
   last_failure_at: null,
   rate_limit: { limit: null, remaining: null, at: null },
   cached: { tags: 0, lapsed: 0, counted_up_to: 1000, oldest_confirmed_at: null },
+  missing: { contents: 0, bytes: 0, queued: 0, too_large: 0, given_up: 0, counted_up_to: 1000 },
   last_24h: { shielded_pulls: 0, masked_errors: 0, passed_errors: 0, counts: {} },
 };
 
@@ -64,4 +71,18 @@ test('when the first image lapses', () => {
   expect(said(3, 0)).toBe('All 3 images are shielded; the first lapses in 22 hours.');
   expect(said(3, 1)).toContain('1 image of 3');
   expect(said(3, 3)).toContain('None');
+});
+
+test('what is still to be fetched', () => {
+  const said = (tags: number, missing: Partial<Health['missing']>) =>
+    completenessSentence({
+      ...HEALTH,
+      cached: { ...HEALTH.cached, tags },
+      missing: { ...HEALTH.missing, ...missing },
+    });
+  expect(said(0, {})).toBeUndefined();
+  expect(said(1, {})).toBe('What was pulled is stored whole.');
+  expect(said(1, { contents: 1, bytes: 2_048 })).toBe('1 piece (2 KiB) of cached images are still to be fetched.');
+  expect(said(1, { contents: 1000, bytes: 2_048, too_large: 3 })).toContain('1,000 or more pieces');
+  expect(said(1, { contents: 3, too_large: 1, given_up: 1 })).toContain('2 only when a client asks');
 });

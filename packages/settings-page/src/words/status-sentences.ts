@@ -1,4 +1,5 @@
 import type { Health } from '../api/shapes.js';
+import { sizeWords } from './byte-size.js';
 import { counted, durationWords } from './duration.js';
 import { failureClassWords } from './failure-classes.js';
 
@@ -42,4 +43,16 @@ export function firstLapseSentence({ cached }: Health, stalenessS: number, now: 
   if (lapsed > 0) return `${counted(lapsed, 'images')} of ${tags} can be served only if the upstream confirms them.`;
   const left = (Date.parse(oldest_confirmed_at) + stalenessS * 1000 - now) / 1000;
   return `All ${counted(tags, 'images')} are shielded; the first lapses in ${durationWords(left)}.`;
+}
+
+/** Whether what is cached could be pulled whole without the upstream. */
+export function completenessSentence({ cached, missing }: Health): string | undefined {
+  const { contents, bytes, counted_up_to, too_large, given_up } = missing;
+  if (cached.tags === 0) return undefined;
+  if (contents === 0) return 'What was pulled is stored whole.';
+  const many = `${contents.toLocaleString('en')}${contents >= counted_up_to ? ' or more' : ''}`;
+  const pieces = contents === 1 ? 'piece' : 'pieces';
+  const left =
+    too_large + given_up === 0 ? '' : `; ${(too_large + given_up).toLocaleString('en')} only when a client asks`;
+  return `${many} ${pieces} (${sizeWords(bytes)}) of cached images are still to be fetched${left}.`;
 }
