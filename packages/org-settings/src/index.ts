@@ -13,5 +13,11 @@ export {
   type SettingsErrorOptions,
 } from './errors.js';
 export type { NewSettings, SettingsValues } from './fields/settings-values.js';
-export type { OrganizationDirectory, UpstreamCandidate, UpstreamProbe } from './ports.js';
+export type {
+  ConnectionReport,
+  OrganizationDirectory,
+  SampleImage,
+  UpstreamCandidate,
+  UpstreamProbe,
+} from './ports.js';
 export { orgSettingsMigrations } from './postgres/migrations.js';

@@ -1,4 +1,10 @@
-import { FAILURE_CLASSES, type OrganizationName, parseUpstreamAddress, RegistryError } from '@breakwater/registry-core';
+import {
+  FAILURE_CLASSES,
+  type OrganizationName,
+  parseUpstreamAddress,
+  RegistryError,
+  type UpstreamCredentials,
+} from '@breakwater/registry-core';
 import type { SecretBox } from './credentials/secret-box.js';
 import { invalid, SettingsError } from './errors.js';
 import { applyUpdate } from './fields/apply-update.js';
@@ -10,9 +16,10 @@ import {
   parseCreateBody,
   parseUpdateBody,
 } from './fields/parse-body.js';
+import { parseSample } from './fields/sample.js';
 import type { SettingsValues } from './fields/settings-values.js';
 import { settingsView } from './fields/settings-view.js';
-import type { UpstreamProbe } from './ports.js';
+import type { ConnectionReport, UpstreamCandidate, UpstreamProbe } from './ports.js';
 import type { SettingsReads, SettingsWrites, StoredSettings } from './settings-store.js';
 
 /** Says whether a version is the one that the caller means; `undefined` when the caller does not care. */
@@ -126,22 +133,38 @@ export class SettingsEditor {
     throw tooManyWriters();
   }
 
+  /**
+   * Tries what the settings would be if the body were saved, and saves nothing: the stored ones with what the body names,
+   * or new ones. A stored password goes to the origin that it was entered for, and to no other (S13).
+   */
+  async test(organization: OrganizationName, body: unknown): Promise<ConnectionReport> {
+    const sample = accepted(parseSample(body));
+    const candidate = await this.#candidate(organization, body);
+    return this.#options.probe.test(candidate, sample);
+  }
+
   /** Asks the upstream whether a configuration works, and saves nothing. */
   async validate(organization: OrganizationName, body: unknown): Promise<'valid' | 'anonymous'> {
     const { values, credentials } = accepted(parseCreateBody(body));
     if ((await this.read(organization)) !== undefined) throw new SettingsError('ALREADY_EXISTS');
     await this.#checkAddress(values);
-    const { upstream, insecure, upstreamCaPem } = values;
     try {
-      return await this.#options.probe.validate({
-        upstream,
-        insecure,
-        ...(upstreamCaPem === undefined ? {} : { upstreamCaPem }),
-        ...(credentials === undefined ? {} : { credentials }),
-      });
+      return await this.#options.probe.validate(candidateOf(values, credentials));
     } catch (error) {
       throw probeFailure(error);
     }
+  }
+
+  async #candidate(organization: OrganizationName, body: unknown): Promise<UpstreamCandidate> {
+    const current = await this.read(organization);
+    if (current === undefined) {
+      const { values, credentials } = accepted(parseCreateBody(body));
+      return candidateOf(values, credentials);
+    }
+    const request = accepted(parseUpdateBody(body));
+    const values = accepted(applyUpdate(current.values, current.sealed !== undefined, request));
+    const { sealed } = this.#changeCredentials(current, request.credentials);
+    return candidateOf(values, sealed === undefined ? undefined : this.#openStored(organization, sealed));
   }
 
   async #current(organization: OrganizationName, isMeant: VersionCheck): Promise<StoredSettings> {
@@ -196,6 +219,18 @@ export class SettingsEditor {
       });
     }
   }
+}
+
+function candidateOf(
+  { upstream, insecure, upstreamCaPem }: SettingsValues,
+  credentials: UpstreamCredentials | undefined,
+): UpstreamCandidate {
+  return {
+    upstream,
+    insecure,
+    ...(upstreamCaPem === undefined ? {} : { upstreamCaPem }),
+    ...(credentials === undefined ? {} : { credentials }),
+  };
 }
 
 function invalidDetail(field: string, message: string) {

@@ -234,6 +234,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     clock,
     tags,
     manifests: options.manifests,
+    completion,
     search: new CachedTagSearch(knex),
     checks: new CacheChecks({ tags, checks, health, upstreams: upstreamState }),
     purge: new CachePurge({ plans: new PurgePlanTable(knex), tags, footprint: options.footprint, clock, logger }),

@@ -258,6 +258,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     organizations: { exists: async (name) => organizations.exists(name as OrganizationName) },
     probe: {
       validate: (candidate) => proxyCache.probe.validate(candidate),
+      test: (candidate, sample) => proxyCache.probe.test(candidate, sample),
       isAllowed: (address, insecure) => proxyCache.probe.isAllowed(address, insecure),
     },
     secretKey: purposeKey(secretKey, 'breakwater upstream credentials'),

@@ -44,6 +44,7 @@ interface Tag {
   readonly size: number | null;
   readonly state: string;
   readonly pinned: boolean;
+  readonly complete: boolean | null;
 }
 interface Page {
   readonly tags: readonly Tag[];
@@ -122,6 +123,25 @@ test('of an index the platforms that were pulled count', async () => {
   const before = (await list()).tags[0]?.size ?? 0;
   await rawGet(`${url}/${one.manifest.digest}`);
   expect(((await list()).tags[0]?.size ?? 0) - before).toBeGreaterThan(5_000);
+});
+
+test('what the upstream does not give makes an image incomplete until it does', async () => {
+  await breakwater.api('PUT', home(), { prefetch: 'image' });
+  upstream.add('team/app', 'v1', buildImage({ seed: 4 }));
+  const broken = upstream.fault({ kind: 'status', status: 503 }, { match: { kind: 'blob' } });
+  await rawGet(`${breakwater.url}/v2/${organization}/team/app/manifests/v1`);
+  const complete = async (expected: boolean) => {
+    for (let tries = 0; tries < 200; tries += 1) {
+      const [tag] = (await list()).tags;
+      if (tag?.complete === expected) return true;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return false;
+  };
+  expect(await complete(false)).toBe(true);
+  broken.clear();
+  await pull('team/app', 'v1');
+  expect(await complete(true)).toBe(true);
 });
 
 test('search, sort, state and pages', async () => {

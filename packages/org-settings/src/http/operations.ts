@@ -1,14 +1,32 @@
+import { FAILURE_CLASSES, type FailureClass } from '@breakwater/registry-core';
 import type { ApiAnswer, ApiOperation, DescribeError } from '@breakwater/registry-http';
 import { z } from 'zod';
 import { isSettingsError, SETTINGS_ERRORS } from '../errors.js';
 import { bodySchema } from '../fields/parse-body.js';
+import { sampleSchema } from '../fields/sample.js';
 import { NOT_CONFIGURED, notConfigured, settingsSchema, settingsView } from '../fields/settings-view.js';
 import type { SettingsEditor } from '../settings-editor.js';
 import type { AuditTrail, StoredSettings } from '../settings-store.js';
 import { entityTag, parseIfMatch } from './if-match.js';
 import { logsOperation } from './logs-operation.js';
 
+const FAILURE_CLASS_NAMES = Object.keys(FAILURE_CLASSES) as FailureClass[];
 const CONFIG_PATH = '/api/v1/organization/{orgname}/proxycache';
+
+const testAnswer = z.strictObject({
+  ok: z.boolean().meta({ description: 'no step failed' }),
+  steps: z.array(
+    z.strictObject({
+      step: z.enum(['name', 'address', 'connection', 'tls', 'registry', 'token', 'sample', 'rate_limit']),
+      ok: z.boolean().nullable().meta({ description: 'null = not taken' }),
+      reason: z
+        .enum([...FAILURE_CLASS_NAMES, 'not_reached', 'not_needed', 'not_asked', 'not_told'])
+        .nullable()
+        .meta({ description: 'a failure class, or why the step was not taken' }),
+    }),
+  ),
+  rate_limit: z.strictObject({ limit: z.int(), remaining: z.int() }).nullable(),
+});
 
 /** The settings API. Bodies are read by the editor, which knows what is stored. */
 export function settingsOperations(editor: SettingsEditor, audit: Pick<AuditTrail, 'list'>): readonly ApiOperation[] {
@@ -77,6 +95,19 @@ export function settingsOperations(editor: SettingsEditor, audit: Pick<AuditTrai
       async handle({ organization, body }) {
         const outcome = await editor.validate(organization, body);
         return { status: 202, body: outcome === 'valid' ? 'Valid' : 'Anonymous' };
+      },
+    },
+    {
+      id: 'testProxyCacheConnection',
+      method: 'POST',
+      path: `${CONFIG_PATH}/test`,
+      summary: 'Tries an upstream step by step with the settings as the body would make them, and saves nothing.',
+      right: 'write-settings',
+      body: bodySchema.extend({ sample: sampleSchema.optional() }),
+      answers: { 200: { description: 'how far it got', body: testAnswer } },
+      async handle({ organization, body }) {
+        const { ok, steps, rateLimit } = await editor.test(organization, body);
+        return { status: 200, body: { ok, steps, rate_limit: rateLimit ?? null } };
       },
     },
     logsOperation(audit),

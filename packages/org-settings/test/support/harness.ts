@@ -13,7 +13,14 @@ import {
 import { createTestDatabase, type MovableClock, movableClock, type TestDatabase } from '@breakwater/test-kit';
 import express from 'express';
 import { type Knex, knex } from 'knex';
-import { createOrgSettings, type OrgSettings, orgSettingsMigrations, type UpstreamCandidate } from '../../src/index.js';
+import {
+  type ConnectionReport,
+  createOrgSettings,
+  type OrgSettings,
+  orgSettingsMigrations,
+  type SampleImage,
+  type UpstreamCandidate,
+} from '../../src/index.js';
 
 const SECRET_KEY = Buffer.alloc(32, 7);
 
@@ -58,11 +65,17 @@ class FakeProbe {
   refused = new Set<string>();
   readonly validated: UpstreamCandidate[] = [];
   readonly checked: string[] = [];
+  readonly tested: (UpstreamCandidate & { readonly sample?: SampleImage })[] = [];
 
   async validate(candidate: UpstreamCandidate): Promise<'valid' | 'anonymous'> {
     this.validated.push(candidate);
     if (typeof this.outcome !== 'string') throw this.outcome;
     return this.outcome;
+  }
+
+  async test(candidate: UpstreamCandidate, sample: SampleImage | undefined): Promise<ConnectionReport> {
+    this.tested.push({ ...candidate, ...(sample === undefined ? {} : { sample }) });
+    return { ok: true, steps: [{ step: 'name', ok: true, reason: null }], rateLimit: undefined };
   }
 
   async isAllowed(address: UpstreamAddress, insecure: boolean): Promise<boolean> {

@@ -3,6 +3,7 @@ import { type ApiOperation, pageToken, readPageToken, readQuery } from '@breakwa
 import { z } from 'zod';
 import { type ListedTag, tagClocks } from '../cache-view/cached-tag-view.js';
 import { ImageSizes } from '../cache-view/image-sizes.js';
+import type { ImageCompletion } from '../completing/image-completion.js';
 import {
   type CachedTagSearch,
   confirmedRange,
@@ -19,6 +20,7 @@ export interface TagsOperationParts {
   readonly proxied: Proxied;
   readonly search: CachedTagSearch;
   readonly manifests: Pick<ManifestStore, 'get'>;
+  readonly completion: Pick<ImageCompletion, 'missingOf'>;
   readonly clock: Clock;
 }
 
@@ -97,7 +99,7 @@ export function tagsOperation(path: string, parts: TagsOperationParts): ApiOpera
       return {
         status: 200,
         body: {
-          tags: await Promise.all(page.map((tag) => tagJson(tag, settings, sizes, now))),
+          tags: await Promise.all(page.map((tag) => tagJson(tag, settings, sizes, parts.completion, now))),
           total,
           counted_up_to: TAGS_COUNTED_UP_TO,
           ...(last === undefined ? {} : { next_page: pageToken([asked.sort, ...positionOf(last, asked.sort)]) }),
@@ -120,11 +122,16 @@ async function tagJson(
   tag: ListedTag,
   settings: ProxyCacheSettings,
   sizes: ImageSizes,
+  completion: TagsOperationParts['completion'],
   now: number,
 ): Promise<z.input<typeof tagSchema>> {
   const clocks = tagClocks(tag, settings, now);
   const { organization, upstream } = settings;
-  const size = await sizes.size({ organization, upstream, name: tag.repository }, tag.digest);
+  const repository = { organization, upstream, name: tag.repository };
+  const size = await sizes.size(repository, tag.digest);
+  // Where nothing is fetched in the background, nothing is noted of what is missing.
+  const complete =
+    settings.prefetch === 'off' ? null : (await completion.missingOf(repository, tag.digest)).length === 0;
   return {
     reference: referenceText(tag),
     repository: tag.repository,
@@ -138,7 +145,7 @@ async function tagJson(
     shielded_until: clocks.shieldedUntil === undefined ? null : iso(clocks.shieldedUntil),
     last_pull: iso(tag.lastUsedAt),
     kept_until: clocks.keptUntil === undefined ? null : iso(clocks.keptUntil),
-    complete: null,
+    complete,
     pinned: tag.pinned,
   };
 }

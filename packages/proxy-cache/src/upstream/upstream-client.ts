@@ -86,8 +86,8 @@ export class UpstreamClient {
   }
 
   /** The upstream of settings that are not in force, to try them out. */
-  detached(settings: ProxyCacheSettings): UpstreamRegistry {
-    const { deadlines, clock, maxManifestBytes, onRateLimit } = this.options;
+  detached(settings: ProxyCacheSettings, onRateLimit = this.options.onRateLimit): UpstreamRegistry {
+    const { deadlines, clock, maxManifestBytes } = this.options;
     return new UpstreamRegistry(
       settings,
       this.#transport,
@@ -111,6 +111,22 @@ export class UpstreamClient {
     const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port);
     const addresses = await this.#addresses(host);
     return addresses.every((address) => this.#guard.allows({ host, port, address }));
+  }
+
+  /**
+   * Whether an upstream can be dialled at all now: its name has no address, none of its addresses may be dialled, or they
+   * may. Names are the proxy's to resolve where there is one. Sends nothing.
+   */
+  async reach(
+    settings: Pick<ProxyCacheSettings, 'upstream' | 'insecure'>,
+  ): Promise<'dns' | 'blocked' | 'allowed' | 'by-proxy'> {
+    const url = urlOf(settings);
+    if (url === undefined) return 'blocked';
+    const isLiteral = /^[0-9.]+$/.test(url.hostname) || url.hostname.startsWith('[');
+    if (!isLiteral && this.#proxy !== undefined) return 'by-proxy';
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    if ((await this.#addresses(host)).length === 0) return 'dns';
+    return (await this.isAllowed(settings)) ? 'allowed' : 'blocked';
   }
 
   close(): void {

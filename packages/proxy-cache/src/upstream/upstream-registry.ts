@@ -244,6 +244,10 @@ export class UpstreamRegistry {
     const first = await this.transport.send({ ...asking, headers: {} });
     if (first.status !== 200 && first.status !== 401) throw await this.#refusal(first, signal);
     discard(first.body);
+    // The log-in page of a captive portal answers everything with 200; a registry has no page there.
+    if (bareMediaType(first.header('content-type')) === 'text/html') {
+      throw new UpstreamError('protocol', 'the upstream answered with a web page');
+    }
     if (first.status === 200) return 'open';
     const scope = { settings: this.settings, origin: this.endpoint.origin, repository: undefined };
     const authorization = await this.authorizations.answer(scope, first.header('www-authenticate'), undefined, signal);
