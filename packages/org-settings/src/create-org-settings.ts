@@ -52,6 +52,15 @@ export interface Settings extends ProxyCacheSettingsReader {
    */
   find(organization: OrganizationName): Promise<ProxyCacheSettings | undefined>;
   /**
+   * The proxy organizations whose upstream is at one of these `host[:port]`, in the order of their names, a hundred at
+   * most; asks the database.
+   *
+   * @throws RegistryError UNAVAILABLE
+   */
+  proxying(
+    hosts: readonly string[],
+  ): Promise<readonly { readonly organization: OrganizationName; readonly upstream: string }[]>;
+  /**
    * Makes an organization a proxy organization on the host's own behalf, at its first start say. Rights, and whether the
    * address is allowed now, are not checked: that is done again each time it is dialled.
    *
@@ -86,6 +95,7 @@ export interface OrgSettings {
   close(): Promise<void>;
 }
 
+const MOST_PROXYING = 100;
 const DEFAULT_MAX_STALE_MS = 2_000;
 const SETTINGS_CHANGES = 'organization-settings';
 
@@ -132,6 +142,7 @@ export function createOrgSettings(options: OrgSettingsOptions): OrgSettings {
     operations,
     settings: {
       find: (organization) => copy.find(organization),
+      proxying: (hosts) => reads.proxying(hosts, MOST_PROXYING),
       async create(organization, settings, performedBy = 'system') {
         const parsed = parseCreateBody(createBody(settings));
         if (!parsed.ok) throw invalid(parsed.problems);

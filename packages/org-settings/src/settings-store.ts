@@ -77,6 +77,15 @@ export interface AuditTrail {
   list(search: AuditSearch): Promise<readonly AuditedChange[]>;
 }
 
+/** Finds organizations by their upstream. Throws as SettingsReads does. */
+export interface UpstreamReads {
+  /** Organizations whose upstream is at one of these `host[:port]`, by name, at most `limit` of them. */
+  proxying(
+    hosts: readonly string[],
+    limit: number,
+  ): Promise<readonly { readonly organization: OrganizationName; readonly upstream: string }[]>;
+}
+
 /** Writes settings, with their audit row, in one transaction each. Throws as SettingsReads does. */
 export interface SettingsWrites {
   /** `undefined` when the organization has settings already. */

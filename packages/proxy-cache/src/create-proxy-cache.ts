@@ -58,6 +58,7 @@ import { DigestUses } from './tags/digest-uses.js';
 import { OutageCounts } from './timeline/outage-counts.js';
 import { OutageTimeline } from './timeline/outage-timeline.js';
 import { createEmit, type ProxyCacheEmitter } from './timeline/recording-emit.js';
+import { cachedName } from './upstream/endpoint.js';
 import { UpstreamClient } from './upstream/upstream-client.js';
 import type { UpstreamError } from './upstream/upstream-error.js';
 import { statusFacts, UpstreamFailures } from './upstream-failures.js';
@@ -213,7 +214,9 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
 
   async function proxied(repository: Repository) {
     const found = await settings.find(repository.organization);
-    return found === undefined ? undefined : { found, repository: { ...repository, upstream: found.upstream } };
+    if (found === undefined) return undefined;
+    const { upstream } = found;
+    return { found, repository: { ...repository, name: cachedName(upstream, repository.name), upstream } };
   }
 
   function tellPassed({ organization, name }: Repository, digest: Digest) {

@@ -60,6 +60,8 @@ import { TokenBearers } from './tokens/token-bearers.js';
 import { tokenEndpoint } from './tokens/token-endpoint.js';
 import { BlobUploads } from './uploads/blob-uploads.js';
 import { UploadFiles } from './uploads/upload-files.js';
+import { NameResolver } from './ways-in/name-resolver.js';
+import { waysIn } from './ways-in/ways-in.js';
 
 /** What a registry is started with. Everything but the first two is for tests and for hosts with ideas of their own. */
 export interface RegistryOptions {
@@ -348,6 +350,13 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
   });
   addConnectionMetrics(metrics, () => connections.facts);
 
+  const names = new NameResolver({
+    settings: orgSettings.settings,
+    organizations,
+    proxying: (hosts) => orgSettings.settings.proxying(hosts),
+    defaultOrganization: config.defaultOrganization,
+  });
+
   let stage: Stage = 'starting';
   let started = false;
   const handler = createApp({
@@ -361,12 +370,12 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     logger,
     metrics,
     maxManifestBytes: config.maxManifestBytes,
-    hooks: [gc.middleware(), proxyCache.middleware()],
+    hooks: [waysIn(names), gc.middleware(), proxyCache.middleware()],
     tokenEndpoint: tokenEndpoint({
       tokens: registryTokens,
       verify: (credentials, address) => rights.verifier.verify(credentials, address),
       access,
-      resolveName: async (name) => name,
+      resolveName: (name) => names.byPath(name),
       logger,
     }),
     routers: [

@@ -39,3 +39,4 @@ export { requestId } from './request-id.js';
 export { parseRegistryRoute, type RegistryRoute, type RepositoryRoute } from './route.js';
 export { RouteMemory } from './route-memory.js';
 export { observeServed, type Served, type ServedObserver } from './served.js';
+export { parseWayIn, renamed, type WayIn } from './way-in.js';

@@ -1,7 +1,7 @@
 import type { OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import { databaseUnavailable } from '../database-error.js';
-import type { SettingsReads, StoredSettings } from '../settings-store.js';
+import type { SettingsReads, StoredSettings, UpstreamReads } from '../settings-store.js';
 import { SETTINGS_COLUMNS, type SettingsRow, storedSettings } from './settings-row.js';
 
 /** Past so many changes it is cheaper to forget the whole copy than to read them one by one. */
@@ -14,7 +14,7 @@ interface Numbered {
 type MaybeRow = SettingsRow | { readonly [column in keyof SettingsRow]: null };
 
 /** Reads settings from Postgres. Each query takes settings and change number from one snapshot. */
-export function createSettingsReads(knex: Knex): SettingsReads {
+export function createSettingsReads(knex: Knex): SettingsReads & UpstreamReads {
   async function query<Row>(sql: string, bindings: readonly Knex.RawBinding[] = []): Promise<readonly Row[]> {
     try {
       const result: { readonly rows: readonly Row[] } = await knex.raw(sql, [...bindings]);
@@ -52,6 +52,15 @@ export function createSettingsReads(knex: Knex): SettingsReads {
         changeNumber: Number(rows[0]?.change_number ?? 0),
         settings: rows.flatMap((row) => settingsOf(row) ?? []),
       };
+    },
+
+    proxying(hosts, limit) {
+      return query<{ readonly organization: OrganizationName; readonly upstream: string }>(
+        `select organization, upstream_registry as upstream from proxy_cache_config
+         where split_part(upstream_registry, '/', 1) = any (cast(? as text[]))
+         order by organization limit ?`,
+        [[...hosts], limit],
+      );
     },
 
     async changesSince(known) {

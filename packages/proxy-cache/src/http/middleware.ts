@@ -32,7 +32,7 @@ import { hitHeaders } from '../manifests/cache-headers.js';
 import type { PullThroughManifests } from '../manifests/pull-through-manifests.js';
 import type { PulledManifest } from '../manifests/pulled-manifest.js';
 import type { ProxiedRepository } from '../ports.js';
-import { upstreamDisplayName } from '../upstream/endpoint.js';
+import { cachedName, upstreamDisplayName } from '../upstream/endpoint.js';
 import type { Hops } from '../upstream/hops.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
 import { statusFacts } from '../upstream-failures.js';
@@ -102,7 +102,9 @@ async function handle(
       },
     );
   }
-  const repository = { organization: route.organization, name: route.repository, upstream: settings.upstream };
+  const { organization } = route;
+  const { upstream } = settings;
+  const repository = { organization, name: cachedName(upstream, route.repository), upstream };
   try {
     await parts.hops.follow(request.headers.via, () => {
       const hot =

@@ -1,6 +1,7 @@
+import type { RepositoryName } from '@breakwater/registry-core';
 import { repositoryOf } from '@breakwater/test-kit';
 import { describe, expect, test } from '@jest/globals';
-import { upstreamEndpoint } from './endpoint.js';
+import { cachedName, upstreamEndpoint } from './endpoint.js';
 
 function endpoint(upstream: string, insecure = false) {
   const { origin, displayName, repositoryPath } = upstreamEndpoint({ upstream, insecure });
@@ -35,4 +36,12 @@ describe('endpoints', () => {
       );
     },
   );
+});
+
+test('a repository of Docker Hub is kept under one name, one of anywhere else under its own', () => {
+  const nginx = 'nginx' as RepositoryName;
+  expect(cachedName('docker.io', nginx)).toBe('library/nginx');
+  expect(cachedName('docker.io', 'grafana/grafana' as RepositoryName)).toBe('grafana/grafana');
+  expect(cachedName('docker.io/library', nginx)).toBe('nginx');
+  expect(cachedName('quay.io', nginx)).toBe('nginx');
 });

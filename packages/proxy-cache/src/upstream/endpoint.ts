@@ -42,6 +42,15 @@ export function upstreamEndpoint(settings: Pick<ProxyCacheSettings, 'upstream' |
   };
 }
 
+/**
+ * The one name under which a repository is kept: `nginx` of Docker Hub is `library/nginx`, which is the same repository
+ * there, and a name of a cached repository is one of the upstream's and nothing else's (S20).
+ */
+export function cachedName(upstream: string, name: RepositoryName): RepositoryName {
+  if (name.includes('/') || !DOCKER_HUB_NAMES.has(upstream)) return name;
+  return `${OFFICIAL_IMAGES}/${name}` as RepositoryName;
+}
+
 /** The name that people know an upstream by, also where its address is not valid. */
 export function upstreamDisplayName(upstream: string): string {
   const address = parseUpstreamAddress(upstream);

@@ -72,7 +72,7 @@ export function createApp(parts: AppParts): (request: IncomingMessage, response:
 
 /** Pulls are answered by an outage's answer until everything is there; the health routes pass. */
 const whileStarting: Hook = (request, _response, next) => {
-  if (!request.url?.startsWith('/v2') && !request.url?.startsWith('/api')) return next();
+  if (!/^\/(?:api|(?:[^/?]+\/)?v2)(?:[/?]|$)/.test(request.url ?? '')) return next();
   const error = new RegistryError('UNAVAILABLE', 'the registry is starting', {
     headers: { 'retry-after': '5' },
     reasonPhrase: 'Registry Not Ready',

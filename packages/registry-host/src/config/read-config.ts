@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AddressGuard, OutboundProxy } from '@breakwater/proxy-cache';
-import { LARGEST_MANIFEST_BYTES } from '@breakwater/registry-core';
+import { LARGEST_MANIFEST_BYTES, type OrganizationName, parseOrganizationName } from '@breakwater/registry-core';
 import { z } from 'zod';
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.js';
 import { nearest } from './nearest.js';
@@ -37,6 +37,8 @@ export interface Config {
   readonly maxConnections: number;
   readonly maxConnectionsPerClient: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** `undefined` = names that begin with no organization are unknown. */
+  readonly defaultOrganization: OrganizationName | undefined;
   readonly seedOrganizations: boolean;
   readonly gcIntervalS: number;
   readonly gcGraceS: number;
@@ -151,6 +153,10 @@ const readers = {
   BREAKWATER_MAX_CONNECTIONS: wholeNumber(0, MAX_CONNECTIONS),
   BREAKWATER_MAX_CONNECTIONS_PER_CLIENT: wholeNumber(0, MAX_CONNECTIONS),
   BREAKWATER_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error'),
+  BREAKWATER_DEFAULT_ORGANIZATION: parsed(
+    parseOrganizationName,
+    'must be the name of an organization, lower-case letters and digits, for example dockerhub',
+  ),
   BREAKWATER_SEED_ORGANIZATIONS: z
     .enum(['default', 'none'], 'must be default or none')
     .transform((text) => text === 'default'),
@@ -191,6 +197,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxConnections: read('BREAKWATER_MAX_CONNECTIONS'),
     maxConnectionsPerClient: read('BREAKWATER_MAX_CONNECTIONS_PER_CLIENT'),
     logLevel: read('BREAKWATER_LOG_LEVEL'),
+    defaultOrganization: read('BREAKWATER_DEFAULT_ORGANIZATION'),
     seedOrganizations: read('BREAKWATER_SEED_ORGANIZATIONS'),
     gcIntervalS: read('BREAKWATER_GC_INTERVAL_S'),
     gcGraceS: read('BREAKWATER_GC_GRACE_S'),

@@ -113,6 +113,13 @@ export const settingsTable = [
     secret: false,
   },
   {
+    name: 'BREAKWATER_DEFAULT_ORGANIZATION',
+    default: undefined,
+    otherwise: 'such names are unknown',
+    meaning: 'The organization of names that begin with none, for clients that cannot name one: mirrors of docker.',
+    secret: false,
+  },
+  {
     name: 'BREAKWATER_SEED_ORGANIZATIONS',
     default: 'default',
     meaning: 'default = a first start creates dockerhub, quay, ghcr and k8s; none = it creates no organization.',
