@@ -33,6 +33,8 @@ const PURPOSES = {
   cached_tag_change: 'one number, raised when a cached tag moves or goes; replicas compare it once a second',
   missing_content:
     'content that cached images refer to and the store does not hold: also the queue of what is fetched behind pulls',
+  warm_request: 'which images an administrator wants fetched before somebody pulls them',
+  warm_reference: 'the images of such a request, and how far each is',
   cached_listing: 'pages of lists of tags and of referrers, as the upstream gave them, with their clocks',
   download_lease: 'which process downloads which blob into a spool, until when, and what it failed with',
   purge_plan: 'previews of purges that have not been carried out',

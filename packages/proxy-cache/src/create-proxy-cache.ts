@@ -51,6 +51,7 @@ import { MissingContentTable, type MissingSummary } from './postgres/missing-con
 import { OutageMinuteTable } from './postgres/outage-minute-table.js';
 import { PurgePlanTable } from './postgres/purge-plan-table.js';
 import { UpstreamHealthTable } from './postgres/upstream-health-table.js';
+import { WarmTable } from './postgres/warm-table.js';
 import { CachePurge } from './purge/cache-purge.js';
 import { RememberedRefusals } from './remembered-refusals.js';
 import { CachedTags } from './tags/cached-tags.js';
@@ -63,6 +64,7 @@ import { UpstreamClient } from './upstream/upstream-client.js';
 import type { UpstreamError } from './upstream/upstream-error.js';
 import { statusFacts, UpstreamFailures } from './upstream-failures.js';
 import { UpstreamProbe } from './upstream-probe.js';
+import { WarmImages } from './warm/warm-images.js';
 
 /** A pull-through proxy cache, ready to be mounted. */
 export interface ProxyCache {
@@ -166,6 +168,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const limits = options.downloads;
   const leases = new DownloadLeases(new DownloadLeaseTable(knex), clock, logger, limits.leaseMs);
   const blobs = new PullThroughBlobs({ ...shared, local: localBlobs, spool, slots, limits, leases });
+  const warmTable = new WarmTable(knex);
   const background = new BackgroundFetches({
     table: missing,
     contents,
@@ -175,6 +178,16 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     clock,
     emit,
     logger,
+  });
+  const warmImages = new WarmImages({
+    table: warmTable,
+    manifests,
+    completion,
+    settings,
+    health,
+    clock,
+    logger,
+    onNoted: () => background.start(),
   });
   const buffers = new ReadBuffers();
   const listingTable = new CachedListingTable(knex);
@@ -191,6 +204,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     await follow();
     recovery.start();
     background.start();
+    warmImages.start();
   });
   const flush = new PeriodicTask('writing uses', options.flushMs, logger, async () => {
     await tags.flush();
@@ -199,7 +213,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     await outageCounts.flush();
     await leases.forget();
   });
-  const completionPrune = new PruneCompletion(tagTable, tags, missing, choices, settings, clock);
+  const completionPrune = new PruneCompletion(tagTable, tags, missing, warmTable, choices, settings, clock);
   const prune = new PeriodicTask(
     'removing old events, listings and partial files',
     PRUNE_EVERY_MS,
@@ -242,6 +256,8 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     checks: new CacheChecks({ tags, checks, health, upstreams: upstreamState }),
     purge: new CachePurge({ plans: new PurgePlanTable(knex), tags, footprint: options.footprint, clock, logger }),
     audit: options.audit,
+    warmTable,
+    onWarm: () => warmImages.start(),
   });
 
   return {
@@ -305,7 +321,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       await notices?.close();
       await tick.stop();
       const recovered = recovery.close();
-      const fetched = background.close();
+      const fetched = Promise.all([background.close(), warmImages.close()]);
       await prune.stop();
       await blobs.close();
       await checks.close();

@@ -14,10 +14,9 @@ import {
   startFaultUpstream,
   startTestRegistry,
   type TestRegistry,
-  type TestRegistryState,
   testWith,
 } from '@breakwater/test-kit';
-import { afterEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 
 // Design 5.3 and 5.4: a pulled image is made complete behind the pull, and a tag that moves is not torn by an outage.
 
@@ -26,6 +25,16 @@ const S = 86_400;
 const C = 3_600;
 const CLIENTS_FIRST = { seconds: 3 };
 const WITHIN_MS = 15_000;
+/** Longer than until the background has looked again. */
+const A_LOOK_MS = 1_300;
+
+let clock: MovableClock;
+let breakwater: TestRegistry;
+beforeAll(async () => {
+  clock = movableClock(Date.now());
+  breakwater = await startTestRegistry({ clock });
+}, 60_000);
+afterAll(() => breakwater?.close());
 
 const closing: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -40,24 +49,24 @@ function ending<T extends AsyncDisposable>(resource: T): T {
 interface Site {
   readonly upstream: FaultUpstream;
   readonly clock: MovableClock;
-  readonly state: TestRegistryState;
   readonly breakwater: TestRegistry;
   readonly organization: string;
 }
 
-async function site(settings: Readonly<Record<string, unknown>> = {}): Promise<Site> {
+/** An upstream and an organization of its own for one test. */
+async function site(
+  settings: Readonly<Record<string, unknown>> = {},
+  registry: TestRegistry = breakwater,
+): Promise<Site> {
   const upstream = ending(await startFaultUpstream());
-  const clock = movableClock(Date.now());
-  const state = ending(await registryState());
-  const breakwater = ending(await startTestRegistry({ on: state, clock }));
-  const organization = await breakwater.proxyOrganization({
+  const organization = await registry.proxyOrganization({
     upstream_registry: upstream.host,
     staleness_period_s: S,
     check_interval_s: C,
     prefetch: 'image',
     ...settings,
   });
-  return { upstream, clock, state, breakwater, organization };
+  return { upstream, clock, breakwater: registry, organization };
 }
 
 const repositoryUrl = ({ breakwater, organization }: Site) => `${breakwater.url}/v2/${organization}/${IMAGE}`;
@@ -80,8 +89,10 @@ interface MissingRow {
   readonly lease_owner: string | null;
 }
 
+const knexOf = (at: Site) => at.breakwater.state.database.knex;
+
 async function missing(at: Site): Promise<readonly MissingRow[]> {
-  return at.state.database.knex('missing_content').orderBy('digest');
+  return knexOf(at)('missing_content').where({ organization: at.organization }).orderBy('digest');
 }
 
 async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
@@ -93,7 +104,9 @@ async function until(what: string, holds: () => Promise<boolean> | boolean): Pro
 async function pullWhole(at: Site, content: BuiltImage, reference = 'v1'): Promise<void> {
   expect((await pull(at, reference)).problems).toEqual([]);
   await until('the image is stored', async () => {
-    const stored = await at.state.database.knex('content_link').where({ kind: 'blob' }).pluck('digest');
+    const stored = await knexOf(at)('content_link')
+      .where({ organization: at.organization, kind: 'blob' })
+      .pluck('digest');
     return [...content.blobs.keys()].every((digest) => stored.includes(digest));
   });
 }
@@ -136,7 +149,7 @@ test('with prefetch off the same pull fails with 503, and nothing was fetched be
   at.upstream.add(IMAGE, 'v1', image);
   await pullWithout(at, image, [0]);
   at.clock.advance(CLIENTS_FIRST);
-  await sleep(1_500);
+  await sleep(A_LOOK_MS);
   expect(await missing(at)).toEqual([]);
   expect(at.upstream.count({ kind: 'blob', reference: image.layers[0]?.digest ?? '' })).toBe(0);
   await at.upstream.kill();
@@ -149,7 +162,7 @@ test('HEAD is no pull of an image: nothing is fetched behind it', async () => {
   at.upstream.add(IMAGE, 'v1', image);
   expect((await getManifest(at, 'v1', 'HEAD')).status).toBe(200);
   at.clock.advance(CLIENTS_FIRST);
-  await sleep(1_500);
+  await sleep(A_LOOK_MS);
   expect([await missing(at), at.upstream.count({ kind: 'blob' })]).toEqual([[], 0]);
 });
 
@@ -187,7 +200,7 @@ for (const prefetch of ['image', 'off']) {
     await complete(at);
     await until('the previous image is dropped', async () => {
       await getManifest(at);
-      const [row] = await at.state.database.knex('cached_tag');
+      const row = await knexOf(at)('cached_tag').where({ organization: at.organization }).first();
       return row.previous_digest === null;
     });
   }, 60_000);
@@ -205,7 +218,12 @@ test('after a previous image of its own age has lapsed, the current one is answe
   expect((await getManifest(at)).headers['docker-content-digest']).toBe(image.manifest.digest);
   at.clock.advance({ seconds: 3_600, ms: 1 });
   expect((await getManifest(at)).headers['docker-content-digest']).toBe(next.manifest.digest);
-  expect(await at.state.database.knex('cached_tag')).toEqual([expect.objectContaining({ previous_digest: null })]);
+  expect(await knexOf(at)('cached_tag').where({ organization: at.organization })).toEqual([
+    expect.objectContaining({ previous_digest: null }),
+  ]);
+  // Once the newer one has lapsed, too, nothing is left that may be served.
+  at.clock.advance({ seconds: 7_200 });
+  expect((await getManifest(at)).status).toBe(503);
 });
 
 test('blobs that cannot be had while manifests can: the previous image, until they can', async () => {
@@ -289,14 +307,15 @@ test('an image that is larger than prefetch_max_bytes is left to clients, and th
     { organization: at.organization, repository: IMAGE, reference: image.manifest.digest, bytes, maxBytes: 60_000 },
   ]);
   at.clock.advance(CLIENTS_FIRST);
-  await sleep(1_500);
+  await sleep(A_LOOK_MS);
   expect(at.upstream.count({ kind: 'blob' })).toBe(0);
   const { bytes: metrics } = await rawGet(`${at.breakwater.url}/metrics`);
   expect(metrics.toString()).toContain('breakwater_prefetch_limited_total 1');
 });
 
 test('a restart in the middle of the queue goes on, after a clean end and after a kill', async () => {
-  const at = await site();
+  const state = ending(await registryState());
+  const at = await site({}, ending(await startTestRegistry({ on: state, clock })));
   at.upstream.add(IMAGE, 'v1', image);
   at.upstream.fault({ kind: 'drip', bytesPerSecond: 1_000 }, { match: { kind: 'blob' } });
   expect((await getManifest(at)).status).toBe(200);
@@ -309,13 +328,13 @@ test('a restart in the middle of the queue goes on, after a clean end and after 
   expect(left.filter(({ lease_owner }) => lease_owner !== null)).toEqual([]);
 
   // As a process that was killed leaves it: claimed by nobody that is left.
-  await at.state.database.knex('missing_content').update({
+  await state.database.knex('missing_content').update({
     lease_owner: 'a process that is gone',
     leased_until: new Date(at.clock.now() + 30_000),
   });
   at.upstream.clearFaults();
-  const again = { ...at, breakwater: ending(await startTestRegistry({ on: at.state, clock: at.clock })) };
-  await sleep(1_500);
+  const again = { ...at, breakwater: ending(await startTestRegistry({ on: state, clock })) };
+  await sleep(A_LOOK_MS);
   expect((await missing(again)).length).toBe(left.length);
   at.clock.advance({ seconds: 31 });
   await complete(again);
@@ -345,7 +364,7 @@ for (const [what, begin] of [
     await rawGet(`${at.breakwater.url}/v2/${at.organization}/team/other/manifests/v1`);
     at.upstream.reset();
     at.clock.advance(CLIENTS_FIRST);
-    await sleep(2_500);
+    await sleep(A_LOOK_MS);
     expect(at.upstream.count({ kind: 'blob' })).toBe(0);
     expect((await missing(at)).length).toBeGreaterThanOrEqual(4);
     fault.clear();
@@ -379,6 +398,6 @@ test('garbage collection leaves the previous image while it may be needed, and t
   expect((await getManifest(at)).headers['docker-content-digest']).toBe(next.manifest.digest);
   at.clock.advance({ hours: 2 });
   await at.breakwater.registry.gc.runOnce();
-  const links = await at.state.database.knex('content_link').pluck('digest');
+  const links = await knexOf(at)('content_link').where({ organization: at.organization }).pluck('digest');
   expect(new Set(links)).toEqual(new Set([next.manifest.digest, ...next.blobs.keys()]));
 }, 60_000);

@@ -173,7 +173,7 @@ export class BackgroundFetches {
     }
     // The row goes when the content is stored, whoever has fetched it.
     await (kind === 'blob' ? fetch.blob(settings, repository, digest) : fetch.manifest(settings, repository, digest));
-    await table.remove(repository, digest);
+    await table.stored(repository, digest);
     emit('prefetched', { ...about(content), kind, bytes });
   }
 

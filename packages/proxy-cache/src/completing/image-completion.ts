@@ -14,7 +14,7 @@ import {
   type Priority,
   type WantedBy,
 } from './missing-content.js';
-import { type ImageNeeds, imageNeeds } from './needed-content.js';
+import { type ImageNeeds, imageNeeds, manifestsFor, type WantedPlatforms } from './needed-content.js';
 
 /** What the completion of images leans on. */
 export interface ImageCompletionParts {
@@ -30,7 +30,7 @@ export interface CompletionWish {
   readonly wantedBy: WantedBy;
   readonly priority: Priority;
   /** The platforms of an index that are wanted; `undefined` = those that are asked for by digest, one by one. */
-  readonly platforms?: 'all' | ReadonlySet<string>;
+  readonly platforms?: WantedPlatforms;
   /** Most bytes for one image. */
   readonly maxBytes: number;
 }
@@ -132,7 +132,7 @@ export class ImageCompletion {
   /** A blob was stored. Never throws: a row too many is found to be one when its turn comes. */
   blobStored(repository: ProxiedRepository, digest: Digest): void {
     const noting = this.parts.table
-      .remove(repository, digest)
+      .stored(repository, digest)
       .catch((error: unknown) => {
         this.parts.logger.warn({ err: error, digest }, 'that content is not missing any more could not be noted');
       })
@@ -151,7 +151,7 @@ export class ImageCompletion {
         priority: row.priority,
         maxBytes: row.maxBytes,
       });
-      await this.parts.table.remove(repository, manifest.digest);
+      await this.parts.table.stored(repository, manifest.digest);
     } catch (error) {
       this.parts.logger.warn({ err: error, digest: manifest.digest }, 'what a manifest misses could not be noted');
     }
@@ -257,21 +257,21 @@ export class ImageCompletion {
   async #noteIndex(
     repository: ProxiedRepository,
     digest: Digest,
-    { manifests }: ImageNeeds & { kind: 'index' },
+    needs: ImageNeeds & { kind: 'index' },
     wish: CompletionWish,
   ): Promise<Noted> {
     const { platforms } = wish;
     if (platforms === undefined) return { missing: 0, bytes: 0, tooLargeBytes: 0 };
-    const wanted = manifests.filter(({ platform }) => platforms === 'all' || platforms.has(platform ?? ''));
+    const wanted = manifestsFor(needs, platforms);
     const missing = await this.parts.contents.missing(repository, wanted);
     await this.#write(repository, digest, missing, wish, 'queued');
     const noted = { missing: missing.length, bytes: missing.reduce((sum, { size }) => sum + size, 0) };
     let tooLargeBytes = 0;
     for (const listed of wanted) {
       if (missing.includes(listed)) continue;
-      const needs = await this.parts.contents.needsOf(repository, listed.digest);
-      if (needs?.kind !== 'image') continue;
-      const below = await this.#noteImage(repository, listed.digest, needs, wish);
+      const image = await this.parts.contents.needsOf(repository, listed.digest);
+      if (image?.kind !== 'image') continue;
+      const below = await this.#noteImage(repository, listed.digest, image, wish);
       noted.missing += below.missing;
       noted.bytes += below.bytes;
       tooLargeBytes += below.tooLargeBytes;

@@ -27,6 +27,20 @@ export function imageNeeds(manifest: StoredManifest): ImageNeeds {
   return parsed.kind === 'image' ? needsOfImage(parsed) : { kind: 'index', manifests: listed(parsed, manifest.bytes) };
 }
 
+/** Which platforms of an index are wanted. `linux/arm64` stands for its variants, too. */
+export type WantedPlatforms = 'all' | ReadonlySet<string>;
+
+/** The manifests of an index that are of a wanted platform. */
+export function manifestsFor(
+  { manifests }: ImageNeeds & { kind: 'index' },
+  platforms: WantedPlatforms,
+): readonly ListedManifest[] {
+  if (platforms === 'all') return manifests;
+  return manifests.filter(({ platform = '' }) =>
+    [...platforms].some((wanted) => platform === wanted || platform.startsWith(`${wanted}/`)),
+  );
+}
+
 /** The name of a platform, from the object that an index or an image configuration has for it. */
 export function platformName(value: unknown): string | undefined {
   const { os, architecture, variant } = (value ?? {}) as Readonly<Record<string, unknown>>;

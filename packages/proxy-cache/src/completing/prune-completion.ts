@@ -3,10 +3,13 @@ import type { ImageChoices } from '../manifests/image-choices.js';
 import type { TagKey } from '../ports.js';
 import type { CachedTagTable } from '../postgres/cached-tag-table.js';
 import type { MissingContentTable } from '../postgres/missing-content-table.js';
+import type { WarmTable } from '../postgres/warm-table.js';
 import type { CachedTags } from '../tags/cached-tags.js';
 
 /** What nobody has fetched for so long is forgotten, in milliseconds; a pull of its image notes it anew. */
 const KEEP_MISSING_MS = 30 * 24 * 3_600_000;
+/** How long a request to warm can be asked about, in milliseconds. */
+const KEEP_WARM_MS = 7 * 24 * 3_600_000;
 const BATCH = 500;
 
 /** Forgets what has no use any more although nobody pulls it: previous images, and what was missing long ago. */
@@ -15,6 +18,7 @@ export class PruneCompletion {
     private readonly tagTable: CachedTagTable,
     private readonly tags: Pick<CachedTags, 'dropPrevious'>,
     private readonly missing: MissingContentTable,
+    private readonly warm: Pick<WarmTable, 'removeBefore'>,
     private readonly choices: Pick<ImageChoices, 'inPlaceOf'>,
     private readonly settings: ProxyCacheSettingsReader,
     private readonly clock: Clock,
@@ -24,6 +28,7 @@ export class PruneCompletion {
   async run(): Promise<void> {
     const before = this.clock.now() - KEEP_MISSING_MS;
     while ((await this.missing.removeNotedBefore(before, BATCH)) === BATCH);
+    while ((await this.warm.removeBefore(this.clock.now() - KEEP_WARM_MS, BATCH)) === BATCH);
     let after: TagKey | undefined;
     do {
       const page = await this.tagTable.withPrevious(after, BATCH);

@@ -1,12 +1,14 @@
 import type { Clock, ProxyCacheSettingsReader } from '@breakwater/registry-core';
 import type { ApiOperation } from '@breakwater/registry-http';
 import { organizationStatus, type StatusParts } from '../organization-status.js';
+import type { WarmTable } from '../postgres/warm-table.js';
 import type { OutageTimeline } from '../timeline/outage-timeline.js';
 import { type CacheOperationParts, cacheOperations } from './cache-operations.js';
 import { eventsQuery, parseEventsQuery } from './events-query.js';
 import { proxiedBy } from './proxied.js';
 import { eventsJson, eventsSchema, statusJson, statusSchema } from './status-json.js';
 import { type TagsOperationParts, tagsOperation } from './tags-operation.js';
+import { warmOperations } from './warm-operations.js';
 
 /** What the API leans on. */
 export interface ProxyCacheApiParts
@@ -16,6 +18,9 @@ export interface ProxyCacheApiParts
   readonly settings: ProxyCacheSettingsReader;
   readonly timeline: Pick<OutageTimeline, 'lastDay' | 'page'>;
   readonly clock: Clock;
+  readonly warmTable: WarmTable;
+  /** Hears of a request to warm. */
+  readonly onWarm: () => void;
 }
 
 const HOME = '/api/v1/organization/{orgname}/proxycache';
@@ -53,5 +58,6 @@ export function proxyCacheOperations(parts: ProxyCacheApiParts): readonly ApiOpe
     },
     tagsOperation(`${HOME}/tags`, { ...parts, proxied }),
     ...cacheOperations(HOME, { ...parts, proxied }),
+    ...warmOperations(HOME, { ...parts, proxied, table: parts.warmTable, onRequested: parts.onWarm }),
   ];
 }

@@ -5,6 +5,7 @@ import * as cachedListings from './migrations/0004-cached-listings.js';
 import * as downloadLeases from './migrations/0005-download-leases.js';
 import * as missingContent from './migrations/0006-missing-content.js';
 import * as cacheView from './migrations/0007-cache-view.js';
+import * as warmRequests from './migrations/0008-warm-requests.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -76,6 +77,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
   { name: '0005_download_leases', up: downloadLeases.up, down: downloadLeases.down },
   { name: '0006_missing_content', up: missingContent.up, down: missingContent.down },
   { name: '0007_cache_view', up: cacheView.up, down: cacheView.down },
+  { name: '0008_warm_requests', up: warmRequests.up, down: warmRequests.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

@@ -119,14 +119,34 @@ export class MissingContentTable {
     );
   }
 
-  /** It is stored now, or nobody needs it any more. True when it was noted. */
-  async remove(repository: ProxiedRepository, digest: Digest): Promise<boolean> {
-    const removed = await orUnavailable(
+  /**
+   * It is stored now, and counts as fetched for whoever wants it warm, in the same statement: who sees that nothing is
+   * missing sees how much was fetched.
+   */
+  async stored(repository: ProxiedRepository, digest: Digest): Promise<void> {
+    await orUnavailable(
+      this.knex.raw(
+        `with gone as (
+           delete from missing_content
+           where organization = :organization and upstream = :upstream and repository = :repository and digest = :digest
+           returning needed_by, wanted_by, size)
+         update warm_reference w set fetched_bytes = w.fetched_bytes + gone.size
+         from gone, warm_request q
+         where gone.wanted_by = 'warm' and q.id = w.warm_id and w.state in ('waiting', 'fetching')
+           and q.organization = :organization and q.upstream = :upstream
+           and w.repository = :repository and w.manifests && gone.needed_by`,
+        { ...columns(repository), digest },
+      ),
+    );
+  }
+
+  /** Nobody needs it any more. */
+  async remove(repository: ProxiedRepository, digest: Digest): Promise<void> {
+    await orUnavailable(
       this.knex('missing_content')
         .where({ ...columns(repository), digest })
         .delete(),
     );
-    return removed > 0;
   }
 
   async find(repository: ProxiedRepository, digest: Digest): Promise<MissingContent | undefined> {

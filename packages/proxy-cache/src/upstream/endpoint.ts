@@ -12,9 +12,10 @@ export interface UpstreamEndpoint {
 }
 
 /** Docker Hub answers under another name than images are named by (moby, registry/config.go "IndexHostname"). */
-const DOCKER_HUB_NAMES: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+export const DOCKER_HUB_NAMES: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
-const OFFICIAL_IMAGES = 'library';
+/** Where Docker Hub keeps images whose names have one part. */
+export const OFFICIAL_IMAGES = 'library';
 
 /**
  * The endpoint of an organization's settings.
