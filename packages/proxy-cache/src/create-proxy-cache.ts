@@ -160,7 +160,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     refusals,
     logger,
   );
-  const spool = new Spool(options.spoolDirectory);
+  const spool = new Spool(options.spoolDirectory, options.spoolDisk);
   const lag = new EventLoopLag();
   const slots = new DownloadSlots(options.downloads, lag);
   const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, refusals, logger };

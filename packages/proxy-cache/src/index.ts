@@ -1,3 +1,4 @@
+export { nodeSpoolDisk, type SpoolDisk } from './blobs/spool-disk.js';
 export { createProxyCache, type PartialFiles, type ProxyCache } from './create-proxy-cache.js';
 export { type AnswerDecision, type CheckOutcome, decideAnswer } from './decision/decide-answer.js';
 export { decidePull, type HealthFacts, type PullDecision } from './decision/decide-pull.js';

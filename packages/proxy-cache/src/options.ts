@@ -13,6 +13,7 @@ import {
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from './blobs/download-slots.js';
+import { nodeSpoolDisk, type SpoolDisk } from './blobs/spool-disk.js';
 import { DEFAULT_REFUSAL_LIMITS, type RefusalLimits } from './http/refusal-budget.js';
 import type { AuditLog, ContentFootprint, Lookup } from './ports.js';
 import { DEFAULT_DEADLINES, type Deadlines } from './upstream/deadlines.js';
@@ -30,6 +31,8 @@ export interface ProxyCacheOptions {
   readonly blobs: BlobStore;
   /** Directory for blobs that are on their way. On the same file system as the blobs, importing is a rename. */
   readonly spoolDirectory: string;
+  /** Default the machine's own. */
+  readonly spoolDisk?: SpoolDisk;
   readonly clock: Clock;
   readonly logger: Logger;
   /** What the address guard lets through beside global addresses: `host`, `host:port`, or a block. Default none. */
@@ -87,6 +90,7 @@ export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
     refusals,
     maxManifestBytes: options.maxManifestBytes ?? MAX_MANIFEST_BYTES,
     allowedHosts: options.allowedHosts ?? [],
+    spoolDisk: options.spoolDisk ?? nodeSpoolDisk,
     lookup: options.lookup ?? systemLookup,
     messages: options.messages ?? new InProcessMessages(),
     audit: options.audit ?? { record: async () => undefined },

@@ -18,7 +18,19 @@ export interface OrganizationStatus {
   /** What its images miss. */
   readonly missing: MissingSummary;
   readonly lastDay: Counts;
+  readonly storage: StorageStatus;
 }
+
+/** Whether what clients get can be kept. */
+export interface StorageStatus {
+  /** `failing`: within the last minutes something could not be kept. */
+  readonly status: 'ok' | 'failing';
+  /** The last minute in which that happened, within 24 hours. ms since the epoch. */
+  readonly lastFailureAt?: number;
+}
+
+/** How long after a failure the disk is not yet taken to be in order, ms: pulls that store something may be rare. */
+const FAILING_FOR_MS = 5 * 60_000;
 
 /** How the upstream is for one organization: `down` also while only its own credential may not ask. */
 export interface UpstreamStatus
@@ -37,7 +49,7 @@ export interface StatusParts {
   readonly health: Pick<UpstreamHealth, 'scopeOf' | 'records'>;
   readonly summaries: Pick<CachedTagSummaries, 'find'>;
   readonly missing: Pick<MissingContentTable, 'summary'>;
-  readonly timeline: Pick<OutageTimeline, 'lastDay'>;
+  readonly timeline: Pick<OutageTimeline, 'lastDay' | 'latest'>;
   readonly clock: Clock;
 }
 
@@ -51,15 +63,20 @@ export async function organizationStatus(
 ): Promise<OrganizationStatus> {
   const { organization, upstream: host, stalenessPeriodS } = settings;
   const now = parts.clock.now();
-  const [upstream, cached, missing, lastDay] = await Promise.all([
+  const [upstream, cached, missing, lastDay, lastFailureAt] = await Promise.all([
     upstreamStatus(parts, settings, now),
     parts.summaries.find(organization, settings.upstream, now - stalenessPeriodS * 1000),
     parts.missing.summary({ organization, upstream: host }, settings.prefetch === 'off' ? 'warm' : undefined),
     parts.timeline.lastDay(organization),
+    parts.timeline.latest(organization, 'not_stored'),
   ]);
   // With a period of 0 nothing may be served unconfirmed, however young it is.
   const lapsed = stalenessPeriodS === 0 ? cached.tags : cached.lapsed;
-  return { at: now, settings, upstream, cached: { ...cached, lapsed }, missing, lastDay };
+  const storage =
+    lastFailureAt === undefined
+      ? ({ status: 'ok' } as const)
+      : ({ status: now - lastFailureAt <= FAILING_FOR_MS ? 'failing' : 'ok', lastFailureAt } as const);
+  return { at: now, settings, upstream, cached: { ...cached, lapsed }, missing, lastDay, storage };
 }
 
 async function upstreamStatus(

@@ -182,10 +182,24 @@ describe('cold pulls', () => {
     });
   });
 
-  test('a spool that cannot be written to is a failure of ours', async () => {
+  test('a spool that cannot be written to keeps nobody from a blob, and is told', async () => {
     await restart({ spoolDirectory: '/dev/null/spool', started: false });
+    const told: unknown[] = [];
+    cache.cache.events.on('not-stored', (event) => told.push(event));
     const answer = await cache.get(smallPath);
-    expect([answer.status, errorOf(answer).detail?.['reason']]).toEqual([503, 'storage']);
+    expect(bytesAre(answer, small.digest)).toBe(true);
+    expect(answer.headers['cache-status']).toBe('Breakwater; fwd=uri-miss');
+    expect(told).toEqual([expect.objectContaining({ reference: small.digest, failureClass: 'storage' })]);
+    const part = await cache.get(bigPath, { headers: { range: 'bytes=100-199' } });
+    expect([part.status, part.bytes]).toEqual([206, big.bytes.subarray(100, 200)]);
+  });
+
+  test('what passes by without being kept is not believed either (I1)', async () => {
+    await restart({ spoolDirectory: '/dev/null/spool', started: false });
+    upstream.fault({ kind: 'bit-flip' });
+    const answer = await cache.get(bigPath);
+    expect([answer.status, answer.cut]).toEqual([200, true]);
+    expect(answer.bytes.byteLength).toBeLessThan(big.bytes.byteLength);
   });
 });
 

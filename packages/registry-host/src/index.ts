@@ -7,4 +7,6 @@ export {
   startEmbeddedPostgres,
 } from './embedded-postgres/index.js';
 export { allMigrations } from './lifecycle/migrate.js';
+export type { Disk } from './start-registry.js';
 export { type Registry, type RegistryFacts, type RegistryOptions, startRegistry } from './start-registry.js';
+export { type FileReads, type FileSystem, nodeFileReads, nodeFileSystem } from './storage/file-system.js';

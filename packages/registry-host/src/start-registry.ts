@@ -7,7 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createGc, type Gc } from '@breakwater/gc';
 import { createOrgSettings, type OrgSettings } from '@breakwater/org-settings';
-import { createProxyCache, type Deadlines, type Lookup, type ProxyCache } from '@breakwater/proxy-cache';
+import {
+  createProxyCache,
+  type Deadlines,
+  type Lookup,
+  type ProxyCache,
+  type SpoolDisk,
+} from '@breakwater/proxy-cache';
 import type { Clock, Logger, OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import { AccessChanges } from './access/access-changes.js';
@@ -52,6 +58,7 @@ import { PostgresUnlinkedManifests } from './postgres/postgres-unlinked-manifest
 import { PostgresUploadRows } from './postgres/postgres-upload-rows.js';
 import { PostgresUsers } from './postgres/postgres-users.js';
 import { openSharedState, type SharedState } from './shared-state.js';
+import type { FileReads, FileSystem } from './storage/file-system.js';
 import { createFilesystemContent } from './storage/filesystem-content.js';
 import type { StorageEvents } from './storage/storage-events.js';
 import { StorageUpkeep } from './storage/storage-upkeep.js';
@@ -63,6 +70,15 @@ import { UploadFiles } from './uploads/upload-files.js';
 import { NameResolver } from './ways-in/name-resolver.js';
 import { waysIn } from './ways-in/ways-in.js';
 
+/** The file system, as the parts that keep content use it; what is not given is the machine's. */
+export interface Disk {
+  readonly fileSystem?: FileSystem;
+  readonly fileReads?: FileReads;
+  readonly spool?: SpoolDisk;
+  /** How long one read of a stored file is waited for, ms. Default 15 seconds. */
+  readonly longestCallMs?: number;
+}
+
 /** What a registry is started with. Everything but the first two is for tests and for hosts with ideas of their own. */
 export interface RegistryOptions {
   readonly config: Config;
@@ -72,6 +88,8 @@ export interface RegistryOptions {
   /** How upstream names are resolved; default as the system does. */
   readonly lookup?: Lookup;
   readonly deadlines?: Partial<Deadlines>;
+  /** Default the machine's own. */
+  readonly disk?: Disk;
   /** Connection to a database other than the configured one. */
   readonly connection?: Knex.PgConnectionConfig;
 }
@@ -196,7 +214,7 @@ interface Parts {
 
 /** The wiring. Here the compiler proves that what one package needs of another is what the other has. */
 function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Array): Parts {
-  const { config, logger, lookup, deadlines } = options;
+  const { config, logger, lookup, deadlines, disk = {} } = options;
   const postgresClock = options.clock === undefined ? new PostgresClock(database, logger) : undefined;
   const clock = options.clock ?? (postgresClock as PostgresClock);
   const shared = openSharedState({ redisUrl: config.redisUrl, secretKey, clock, logger });
@@ -217,6 +235,9 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     clock,
     logger,
     events: storageEvents,
+    ...(disk.fileSystem === undefined ? {} : { fileSystem: disk.fileSystem }),
+    ...(disk.longestCallMs === undefined ? {} : { longestCallMs: disk.longestCallMs }),
+    ...(disk.fileReads === undefined ? {} : { fileReads: disk.fileReads }),
   });
   const storageTasks = new PostgresStorageTasks({ database, clock });
   const upkeep = new StorageUpkeep({
@@ -309,6 +330,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     manifests,
     blobs: content.blobs,
     spoolDirectory: join(config.dataDir, 'spool'),
+    ...(disk.spool === undefined ? {} : { spoolDisk: disk.spool }),
     clock,
     logger,
     allowedHosts: config.upstreamAllowedHosts,

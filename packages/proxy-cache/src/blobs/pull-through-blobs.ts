@@ -2,30 +2,34 @@ import {
   type BlobStore,
   type Clock,
   type Digest,
+  isRegistryError,
   type Logger,
   type OpenBlob,
   type ProxyCacheSettings,
-  RegistryError,
 } from '@breakwater/registry-core';
 import type { ExtraHeaders } from '@breakwater/registry-http';
-import type { Emit, IsHeard, RequestIdSource } from '../events.js';
+import { type Emit, type IsHeard, type RequestIdSource, requestFacts } from '../events.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import { forwardedHeaders, hitHeaders } from '../manifests/cache-headers.js';
 import { contentKey } from '../manifests/hot-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
 import type { RememberedRefusals } from '../remembered-refusals.js';
 import type { Deadlines } from '../upstream/deadlines.js';
+import { idleGuarded } from '../upstream/read-body.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
 import { isUpstreamError } from '../upstream/upstream-error.js';
 import type { UpstreamBlob } from '../upstream/upstream-registry.js';
 import type { UpstreamFailures } from '../upstream-failures.js';
 import { DownloadLease, type DownloadLeases } from './download-leases.js';
 import type { DownloadLimits, DownloadSlots } from './download-slots.js';
+import { FailoverBlob } from './failover-blob.js';
 import { FollowedDownload } from './follow-download.js';
 import { GrowingBlob } from './growing-blob.js';
 import type { Spool, SpoolUsage } from './spool.js';
 import type { SpoolFile } from './spool-file.js';
+import { isStorageFailure, storageFailure } from './storage-failure.js';
 import { Transfer } from './transfer.js';
+import { UncachedBlob } from './uncached-blob.js';
 
 /** What pulls of blobs lean on. */
 export interface PullThroughBlobsParts {
@@ -86,17 +90,79 @@ export class PullThroughBlobs {
     digest: Digest,
     requestId?: RequestIdSource,
   ): Promise<PulledBlob> {
+    const pull = { settings, repository, digest, requestId };
+    let storeFailure: unknown;
     for (;;) {
-      const stored = await this.parts.local.open(repository, digest);
-      if (stored !== undefined) {
-        this.#tellPull(repository, digest, 'hit');
-        return { blob: stored, headers: hitHeaders() };
+      try {
+        const stored = await this.parts.local.open(repository, digest);
+        if (stored !== undefined) {
+          this.#tellPull(repository, digest, 'hit');
+          return { blob: stored, headers: hitHeaders() };
+        }
+      } catch (error) {
+        if (!isStorageFailure(error)) throw error;
+        // Stored by the download of a moment ago, and yet it cannot be opened.
+        if (storeFailure !== undefined) return this.#passThrough(pull, error);
+        storeFailure = error;
       }
-      const blob = await this.#join({ settings, repository, digest, requestId }).blob.reader();
+      const fetched = await this.#fetched(pull).catch((error: unknown) => {
+        // What the store would have had nobody knows: that the upstream has it not, or cannot be asked, says nothing.
+        throw storeFailure !== undefined && isUpstreamError(error) ? storeFailure : error;
+      });
+      if (fetched !== undefined) return fetched;
+    }
+  }
+
+  /** From the download, which goes to the disk; from the upstream alone where the disk fails. `undefined` = look again. */
+  async #fetched(pull: BlobPull): Promise<PulledBlob | undefined> {
+    try {
+      const blob = await this.#join(pull).blob.reader();
       // A download that ended between the look into the store and now has left the blob there, or made room for another.
-      if (blob === undefined) continue;
-      this.#tellPull(repository, digest, 'miss');
-      return { blob, headers: forwardedHeaders('uri-miss', true) };
+      if (blob === undefined) return undefined;
+      this.#tellPull(pull.repository, pull.digest, 'miss');
+      return {
+        blob: new FailoverBlob(blob, (failure) => this.#uncached(pull, failure)),
+        headers: forwardedHeaders('uri-miss', true),
+      };
+    } catch (error) {
+      if (!isStorageFailure(error)) throw error;
+      return this.#passThrough(pull, error);
+    }
+  }
+
+  async #passThrough(pull: BlobPull, failure: unknown): Promise<PulledBlob> {
+    const blob = await this.#uncached(pull, failure);
+    this.#tellPull(pull.repository, pull.digest, 'miss');
+    return { blob, headers: forwardedHeaders('uri-miss', false) };
+  }
+
+  /**
+   * Straight from the upstream to one client. It has a turn like any download, for nobody else can read along.
+   * @param failure what keeps the blob from being stored; thrown when the upstream does not tell its size
+   */
+  async #uncached(pull: BlobPull, failure: unknown): Promise<OpenBlob> {
+    const { deadlines, health, slots } = this.parts;
+    const { settings, repository, digest } = pull;
+    this.#assertNotRefused(pull);
+    await health.assertMayAsk(settings);
+    const release = await slots.take(repository.organization);
+    const deadline = new Deadline(this.#closing.signal, deadlines.blobMs);
+    const onClosed = () => {
+      deadline.clear();
+      release();
+    };
+    try {
+      const { body, size, from } = await this.#open(pull, 0, deadline.signal);
+      if (size === undefined || from !== 0) {
+        body.destroy();
+        throw failure;
+      }
+      this.#tellNotStored(pull, failure);
+      const chunks = idleGuarded(body, { idleMs: deadlines.idleMs, signal: deadline.signal });
+      return new UncachedBlob({ digest, size, chunks, onClosed });
+    } catch (error) {
+      onClosed();
+      throw error;
     }
   }
 
@@ -130,15 +196,28 @@ export class PullThroughBlobs {
     // First what is on its way, then what is stored: the other way round, a download that ends in between would be missed.
     const growing = await this.#joined.get(contentKey(repository, digest))?.blob.size();
     if (growing !== undefined) return { size: growing, headers: forwardedHeaders('uri-miss', true) };
-    const stored = await this.#storedSize(repository, digest);
-    if (stored !== undefined) return { size: stored, headers: hitHeaders() };
-    this.#assertNotRefused({ settings, repository, digest });
+    let storeFailure: unknown;
+    try {
+      const stored = await this.#storedSize(repository, digest);
+      if (stored !== undefined) return { size: stored, headers: hitHeaders() };
+    } catch (error) {
+      if (!isStorageFailure(error)) throw error;
+      storeFailure = error;
+    }
+    try {
+      const size = await this.#askedSize({ settings, repository, digest, requestId });
+      return size === undefined ? undefined : { size, headers: forwardedHeaders('uri-miss', false) };
+    } catch (error) {
+      throw storeFailure !== undefined && isUpstreamError(error) ? storeFailure : error;
+    }
+  }
+
+  async #askedSize(pull: BlobPull): Promise<number | undefined> {
+    const { settings, repository, digest } = pull;
+    this.#assertNotRefused(pull);
     await this.parts.health.assertMayAsk(settings);
     const signal = AbortSignal.timeout(this.parts.deadlines.clientBudgetMs);
-    const size = await this.#asked({ settings, repository, digest, requestId }, () =>
-      this.parts.upstreams.registry(settings).headBlob(repository.name, digest, signal),
-    );
-    return size === undefined ? undefined : { size, headers: forwardedHeaders('uri-miss', false) };
+    return this.#asked(pull, () => this.parts.upstreams.registry(settings).headBlob(repository.name, digest, signal));
   }
 
   /** Whether it is stored, or on its way. */
@@ -231,7 +310,10 @@ export class PullThroughBlobs {
     let release = turn;
     try {
       // Who had the lease before has stored it, perhaps.
-      if ((await this.#storedSize(repository, digest)) !== undefined) return blob.retire();
+      const stored = await this.#storedSize(repository, digest).catch((error: unknown) => {
+        if (!isStorageFailure(error)) throw error;
+      });
+      if (stored !== undefined) return blob.retire();
       await health.assertMayAsk(settings);
       release ??= await slots.take(repository.organization);
       await this.#download(blob, pull, lease);
@@ -278,7 +360,8 @@ export class PullThroughBlobs {
   }
 
   /** Readers have what they need; only keeping it depends on the disk, and on the lease. Never rejects. */
-  async #store({ repository, digest }: BlobPull, file: SpoolFile, lease: DownloadLease): Promise<boolean> {
+  async #store(pull: BlobPull, file: SpoolFile, lease: DownloadLease): Promise<boolean> {
+    const { repository, digest } = pull;
     const { local, logger, spool } = this.parts;
     try {
       await file.sync();
@@ -288,6 +371,7 @@ export class PullThroughBlobs {
     } catch (error) {
       const content = { organization: repository.organization, repository: repository.name, reference: digest };
       logger.warn({ err: error, ...content }, 'a blob could not be stored; the next pull fetches it again');
+      this.#tellNotStored(pull, error);
       return false;
     } finally {
       await spool.discard(file).catch(() => undefined);
@@ -333,6 +417,17 @@ export class PullThroughBlobs {
   #assertNotRefused(pull: Omit<BlobPull, 'requestId'>): void {
     const refused = this.parts.refusals.find(refusalKey(pull));
     if (refused !== undefined) throw refused;
+  }
+
+  #tellNotStored({ repository, digest, requestId }: BlobPull, error: unknown): void {
+    const reason = isRegistryError(error) ? error.detail?.['reason'] : 'storage';
+    this.parts.emit('not-stored', {
+      organization: repository.organization,
+      repository: repository.name,
+      reference: digest,
+      failureClass: reason === 'database' || reason === 'overload' ? reason : 'storage',
+      ...requestFacts(requestId),
+    });
   }
 
   #tellPull(repository: ProxiedRepository, digest: Digest, result: 'hit' | 'miss'): void {
@@ -383,13 +478,4 @@ class Deadline {
 
 function asStorageFailure(cause: unknown): never {
   throw storageFailure(cause);
-}
-
-function storageFailure(cause?: unknown): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the registry cannot store the blob', {
-    detail: { reason: 'storage' },
-    headers: { 'retry-after': '5' },
-    reasonPhrase: 'Registry Storage Failed',
-    ...(cause === undefined ? {} : { cause }),
-  });
 }

@@ -1,11 +1,6 @@
-import { close, constants, fchmod, fstat, fsync, open, read, writev } from 'node:fs';
-import { promisify } from 'node:util';
-
-const openFile = promisify(open);
-const closeFile = promisify(close);
-const statFile = promisify(fstat);
-const syncFile = promisify(fsync);
-const changeMode = promisify(fchmod);
+import { constants } from 'node:fs';
+import type { SpoolDisk } from './spool-disk.js';
+import { storageFailure } from './storage-failure.js';
 
 /** Of a file that grows, and of one whose content was verified. */
 export const GROWING_MODE = 0o600;
@@ -32,32 +27,39 @@ export class SpoolFile {
   private constructor(
     readonly path: string,
     private readonly descriptor: number,
+    private readonly disk: SpoolDisk,
   ) {}
 
   /** Opens a file to write to; makes it unless `exists`. */
-  static async toWrite(path: string, exists = false): Promise<SpoolFile> {
-    const file = new SpoolFile(path, await openFile(path, exists ? 'r+' : 'wx+', GROWING_MODE));
-    if (exists) await changeMode(file.descriptor, GROWING_MODE);
+  static async toWrite(disk: SpoolDisk, path: string, exists = false): Promise<SpoolFile> {
+    const file = new SpoolFile(path, await disk.open(path, exists ? 'r+' : 'wx+', GROWING_MODE), disk);
+    try {
+      if (exists) await disk.fchmod(file.descriptor, GROWING_MODE);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     return file;
   }
 
   /** Opens somebody else's file; `undefined` when it is not there. */
-  static async toRead(path: string): Promise<SpoolFile | undefined> {
+  static async toRead(disk: SpoolDisk, path: string): Promise<SpoolFile | undefined> {
     try {
-      return new SpoolFile(path, await openFile(path, constants.O_RDONLY | constants.O_NOFOLLOW));
+      return new SpoolFile(path, await disk.open(path, constants.O_RDONLY | constants.O_NOFOLLOW), disk);
     } catch (error) {
       if ((error as { code?: unknown }).code === 'ENOENT') return undefined;
       throw error;
     }
   }
 
-  /** Reads into the buffer, at most `bytes`. Resolves to how many they were. */
+  /**
+   * Reads into the buffer, at most `bytes`. Resolves to how many they were.
+   * @throws RegistryError UNAVAILABLE with reason `storage`
+   */
   read(buffer: Uint8Array, bytes: number, position: number): Promise<number> {
-    return this.#use(
-      new Promise((resolve, reject) => {
-        read(this.descriptor, buffer, 0, bytes, position, (error, done) => (error ? reject(error) : resolve(done)));
-      }),
-    );
+    return this.#use(this.disk.read(this.descriptor, buffer, bytes, position)).catch((error: unknown) => {
+      throw storageFailure(error);
+    });
   }
 
   /** Writes all of the pieces, one after the other, without copying them together. */
@@ -65,24 +67,24 @@ export class SpoolFile {
     let left = pieces;
     let at = position;
     while (left.length > 0) {
-      const done = await this.#use(this.#writeSome(left, at));
+      const done = await this.#use(this.disk.writev(this.descriptor, left, at));
       at += done;
       left = without(left, done);
     }
   }
 
   async facts(): Promise<SpoolFileFacts> {
-    const { size, mode } = await this.#use(statFile(this.descriptor));
+    const { size, mode } = await this.#use(this.disk.fstat(this.descriptor));
     return { bytes: size, verified: (mode & WRITABLE) === 0 };
   }
 
   /** Says, to every process, that the content was verified. */
   markVerified(): Promise<void> {
-    return this.#use(changeMode(this.descriptor, VERIFIED_MODE));
+    return this.#use(this.disk.fchmod(this.descriptor, VERIFIED_MODE));
   }
 
   sync(): Promise<void> {
-    return this.#use(syncFile(this.descriptor));
+    return this.#use(this.disk.fsync(this.descriptor));
   }
 
   /** Closes it once nothing is under way: the number of a closed descriptor is given to the next file. */
@@ -97,7 +99,7 @@ export class SpoolFile {
         this.#idle = resolve;
       });
     }
-    await closeFile(this.descriptor);
+    await this.disk.close(this.descriptor);
   }
 
   async #use<T>(work: Promise<T>): Promise<T> {
@@ -108,12 +110,6 @@ export class SpoolFile {
       this.#using -= 1;
       if (this.#using === 0) this.#idle?.();
     }
-  }
-
-  #writeSome(pieces: readonly Buffer[], position: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      writev(this.descriptor, pieces, position, (error, done) => (error ? reject(error) : resolve(done)));
-    });
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { constants, copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Clock,
@@ -9,6 +9,7 @@ import {
   type Repository,
   repositoryKey,
 } from '@breakwater/registry-core';
+import { nodeSpoolDisk, type SpoolDisk } from './spool-disk.js';
 import { SpoolFile } from './spool-file.js';
 
 /** A file that its holder writes to: `<download>.<holder>.part`. */
@@ -33,7 +34,10 @@ export interface SpoolUsage {
 export class Spool {
   #identity: Promise<string> | undefined;
 
-  constructor(private readonly directory: string) {}
+  constructor(
+    private readonly directory: string,
+    private readonly disk: SpoolDisk = nodeSpoolDisk,
+  ) {}
 
   /** What tells this directory from those of other processes, wherever it is mounted. */
   identity(): Promise<string> {
@@ -50,32 +54,32 @@ export class Spool {
     const name = downloadName(repository, digest);
     const path = this.#part(name, holder);
     const [longest, ...others] = await this.#leftOf(name);
-    for (const other of others) await rm(other, { force: true });
-    if (longest === undefined) return SpoolFile.toWrite(path);
+    for (const other of others) await this.disk.rm(other, { force: true });
+    if (longest === undefined) return SpoolFile.toWrite(this.disk, path);
     try {
-      await takeOver(longest, path);
-      return await SpoolFile.toWrite(path, true);
+      await takeOver(this.disk, longest, path);
+      return await SpoolFile.toWrite(this.disk, path, true);
     } catch (error) {
       // What is left may be removed, or unreadable, or too much to be copied: it is only a saving.
-      await rm(longest, { force: true });
-      await rm(path, { force: true });
+      await this.disk.rm(longest, { force: true });
+      await this.disk.rm(path, { force: true });
       if ((error as { code?: unknown }).code === undefined) throw error;
-      return SpoolFile.toWrite(path);
+      return SpoolFile.toWrite(this.disk, path);
     }
   }
 
   /** A holder's file to read from; `undefined` when it is not there, or not yet. */
   follow(repository: Repository, digest: Digest, holder: string): Promise<SpoolFile | undefined> {
-    return SpoolFile.toRead(this.#part(downloadName(repository, digest), holder));
+    return SpoolFile.toRead(this.disk, this.#part(downloadName(repository, digest), holder));
   }
 
   /** Leaves a file to whoever fetches the blob next. Its holder writes to it no more. */
   async leave(repository: Repository, digest: Digest, { path }: SpoolFile): Promise<void> {
-    await rename(path, join(this.directory, `${downloadName(repository, digest)}${REST}`));
+    await this.disk.rename(path, join(this.directory, `${downloadName(repository, digest)}${REST}`));
   }
 
   async discard({ path }: SpoolFile): Promise<void> {
-    await rm(path, { force: true });
+    await this.disk.rm(path, { force: true });
   }
 
   /**
@@ -89,11 +93,11 @@ export class Spool {
     for (const name of await this.#names()) {
       if (!isSpooled(name) || holders.has(holderOf(name))) continue;
       const path = join(this.directory, name);
-      const found = await stat(path).catch(() => undefined);
+      const found = await this.disk.stat(path).catch(() => undefined);
       if (found === undefined || found.mtimeMs >= writtenBefore) continue;
       files += 1;
       bytes += found.size;
-      if (!dryRun) await rm(path, { force: true });
+      if (!dryRun) await this.disk.rm(path, { force: true });
     }
     return { files, bytes };
   }
@@ -103,7 +107,9 @@ export class Spool {
     const paths = (await this.#names())
       .filter((each) => each.startsWith(`${name}.`))
       .map((each) => join(this.directory, each));
-    const sizes = await Promise.all(paths.map(async (path) => (await stat(path).catch(() => undefined))?.size ?? 0));
+    const sizes = await Promise.all(
+      paths.map(async (path) => (await this.disk.stat(path).catch(() => undefined))?.size ?? 0),
+    );
     return paths
       .map((path, index) => ({ path, size: sizes[index] ?? 0 }))
       .sort((a, b) => b.size - a.size)
@@ -112,27 +118,27 @@ export class Spool {
 
   async #names(): Promise<readonly string[]> {
     await this.#make();
-    return readdir(this.directory);
+    return this.disk.readdir(this.directory);
   }
 
   async #make(): Promise<void> {
-    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    await this.disk.mkdir(this.directory, { recursive: true, mode: 0o700 });
   }
 
   async #readIdentity(): Promise<string> {
     await this.#make();
     const path = join(this.directory, IDENTITY);
     const own = `${path}.${randomUUID()}`;
-    await writeFile(own, randomUUID(), { mode: 0o600 });
+    await this.disk.writeFile(own, randomUUID(), { mode: 0o600 });
     try {
       // All or nothing, unlike writing: another process sees a whole identity or none.
-      await link(own, path);
+      await this.disk.link(own, path);
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
     } finally {
-      await rm(own, { force: true });
+      await this.disk.rm(own, { force: true });
     }
-    return readFile(path, 'utf8');
+    return this.disk.readFile(path, 'utf8');
   }
 
   #part(name: string, holder: string): string {
@@ -154,9 +160,9 @@ function holderOf(name: string): string {
   return name.split('.').at(-2) ?? '';
 }
 
-async function takeOver(left: string, path: string): Promise<void> {
-  if (left.endsWith(REST)) return rename(left, path);
+async function takeOver(disk: SpoolDisk, left: string, path: string): Promise<void> {
+  if (left.endsWith(REST)) return disk.rename(left, path);
   // A clone where the file system can.
-  await copyFile(left, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  await rm(left, { force: true });
+  await disk.copyFile(left, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  await disk.rm(left, { force: true });
 }

@@ -38,6 +38,9 @@ export const statusSchema = z.strictObject({
     counted_up_to: count,
     oldest_noted_at: time,
   }),
+  storage: z
+    .strictObject({ status: z.enum(['ok', 'failing']), last_failure_at: time })
+    .meta({ description: 'failing = what clients got could not be kept within the last minutes' }),
   last_24h: z.strictObject({ shielded_pulls: count, masked_errors: count, passed_errors: count, counts }),
 });
 
@@ -86,6 +89,7 @@ export function statusJson(status: OrganizationStatus): Readonly<Record<string, 
       counted_up_to: MISSING_COUNTED_UP_TO,
       oldest_noted_at: isoTime(missing.oldestNotedAt),
     },
+    storage: { status: status.storage.status, last_failure_at: isoTime(status.storage.lastFailureAt) },
     last_24h: {
       shielded_pulls: total(lastDay, 'shielded_pull'),
       masked_errors: total(lastDay, 'masked_error'),

@@ -1,4 +1,4 @@
-import type { OrganizationName, UpstreamFailureClass } from '@breakwater/registry-core';
+import type { FailureClass, OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { BucketRow } from '../timeline/bucket-page.js';
 import type { BucketLength, TimeWindow } from '../timeline/time-window.js';
@@ -7,7 +7,7 @@ import { orUnavailable } from './unavailable.js';
 
 interface SumRow {
   readonly kind: TimelineKind;
-  readonly failure_class: UpstreamFailureClass;
+  readonly failure_class: FailureClass;
   /** A text, because it may be larger than a number. */
   readonly count: string;
 }
@@ -71,6 +71,19 @@ export class OutageMinuteTable {
         .select<SumRow[]>('kind', 'failure_class', this.knex.raw('sum(count) as count')),
     );
     return rows.map(toSum);
+  }
+
+  /** The last minute of a kind, by its begin in ms since the epoch; `undefined` when there is none since a time. */
+  async latest(organization: OrganizationName, kind: TimelineKind, since: number): Promise<number | undefined> {
+    const rows = await orUnavailable(
+      this.knex('outage_minute')
+        .where({ organization, kind })
+        .where('minute', '>=', new Date(since))
+        .orderBy('minute', 'desc')
+        .limit(1)
+        .select<{ minute: Date }[]>('minute'),
+    );
+    return rows[0]?.minute.getTime();
   }
 
   /**

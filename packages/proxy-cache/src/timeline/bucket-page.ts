@@ -1,15 +1,15 @@
-import type { UpstreamFailureClass } from '@breakwater/registry-core';
+import type { FailureClass } from '@breakwater/registry-core';
 import type { TimelineKind } from './timeline-kinds.js';
 
 /** How often something happened, by kind and failure class. What did not happen is left out. */
-export type Counts = Partial<Record<TimelineKind, Partial<Record<UpstreamFailureClass, number>>>>;
+export type Counts = Partial<Record<TimelineKind, Partial<Record<FailureClass, number>>>>;
 
 /** What is counted of one kind and class in one bucket. */
 export interface BucketRow {
   /** Begin of the bucket, ms since the epoch. */
   readonly start: number;
   readonly kind: TimelineKind;
-  readonly failureClass: UpstreamFailureClass;
+  readonly failureClass: FailureClass;
   readonly count: number;
 }
 

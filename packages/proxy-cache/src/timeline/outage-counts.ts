@@ -1,4 +1,4 @@
-import type { Clock, Logger, OrganizationName, UpstreamFailureClass } from '@breakwater/registry-core';
+import type { Clock, FailureClass, Logger, OrganizationName } from '@breakwater/registry-core';
 import type { OutageMinuteTable } from '../postgres/outage-minute-table.js';
 import { type MinuteCount, minuteOf, type TimelineKind } from './timeline-kinds.js';
 
@@ -22,7 +22,7 @@ export class OutageCounts {
   ) {}
 
   /** Counts one. */
-  note(organization: OrganizationName, kind: TimelineKind, failureClass: UpstreamFailureClass): void {
+  note(organization: OrganizationName, kind: TimelineKind, failureClass: FailureClass): void {
     const minute = minuteOf(this.clock.now());
     this.#add({ organization, minute, kind, failureClass, count: 1 });
     this.#forgetOldest();

@@ -1,4 +1,4 @@
-import type { OrganizationName, UpstreamFailureClass } from '@breakwater/registry-core';
+import type { FailureClass, OrganizationName } from '@breakwater/registry-core';
 import type { ProxyCacheEventName } from '../events.js';
 
 /** The events that the timeline counts, and the kinds it counts them as. */
@@ -10,6 +10,7 @@ export const TIMELINE_KINDS = {
   'rate-limit-low': 'rate_limit_low',
   'prefetch-failed': 'prefetch_failed',
   'integrity-failure': 'integrity_failure',
+  'not-stored': 'not_stored',
 } as const satisfies Partial<Record<ProxyCacheEventName, string>>;
 
 /** An event that the timeline counts. */
@@ -22,7 +23,7 @@ export interface MinuteCount {
   /** Begin of the minute, ms since the epoch. */
   readonly minute: number;
   readonly kind: TimelineKind;
-  readonly failureClass: UpstreamFailureClass;
+  readonly failureClass: FailureClass;
   readonly count: number;
 }
 

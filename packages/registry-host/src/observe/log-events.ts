@@ -26,6 +26,7 @@ export function logEvents(proxyCache: ProxyCache, logger: Logger): void {
   events.on('integrity-failure', (event) =>
     logger.error(fields(event), 'an upstream sent content that is not what it should be'),
   );
+  events.on('not-stored', (event) => logger.warn(fields(event), 'what a client got could not be kept'));
   events.on('head-get-mismatch', (event) =>
     logger.warn(fields(event), 'HEAD and GET of an upstream disagree about a tag'),
   );

@@ -55,6 +55,7 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
     'class',
   ]);
   const integrity = counter('integrity_failures_total', 'Content of upstreams that did not match its digest.', []);
+  const notStored = counter('not_stored_total', 'Blobs that clients got and that could not be kept.', ['class']);
   const freed = counter('gc_freed_bytes_total', 'Bytes that garbage collection has freed.', []);
   new Gauge({
     name: 'breakwater_upstream_down',
@@ -105,6 +106,7 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
   proxyCache.events.on('prefetch-limited', () => prefetchLimited.inc());
   proxyCache.events.on('prefetch-failed', ({ failureClass }) => prefetchFailed.inc({ class: failureClass }));
   proxyCache.events.on('integrity-failure', () => integrity.inc());
+  proxyCache.events.on('not-stored', ({ failureClass }) => notStored.inc({ class: failureClass }));
   proxyCache.events.on('credentials-rejected', () => rejected.inc());
   proxyCache.events.on('rate-limit-low', () => limited.inc());
   proxyCache.events.on('head-get-mismatch', () => mismatches.inc());

@@ -52,7 +52,7 @@ export class BlobFiles {
   }
 
   /** The file, if it is there and of the size that it must have; else what is wrong with it. */
-  open(blob: BlobGeneration, onUnreadable?: () => void): Promise<OpenBlob | Damage> {
+  open(blob: BlobGeneration, onUnreadable?: () => Promise<void>): Promise<OpenBlob | Damage> {
     return openFile(this.#path(blob), blob.size, {
       reads: this.#reads,
       ...(this.#longestCallMs === undefined ? {} : { longestCallMs: this.#longestCallMs }),

@@ -113,7 +113,7 @@ export class FilesystemBlobStore implements BlobStore {
       this.#lookups.delete(key);
       await this.#report(blob, damage, 'read');
     };
-    const open = await this.#files.open(blob, () => void found('unreadable'));
+    const open = await this.#files.open(blob, () => found('unreadable'));
     if (typeof open !== 'object') return open;
     return (await this.#verified.open(open, blob, () => found('content'))) ?? 'content';
   }

@@ -11,8 +11,8 @@ export interface OpenFileOptions {
   readonly reads: FileReads;
   /** Default 15 seconds. Milliseconds. */
   readonly longestCallMs?: number;
-  /** Told once when the file turns out to be unreadable. */
-  readonly onUnreadable?: () => void;
+  /** Told, and waited for, when the file turns out to be unreadable. */
+  readonly onUnreadable?: () => Promise<void>;
 }
 
 /**
@@ -30,7 +30,7 @@ export async function openFile(path: string, size: number, options: OpenFileOpti
   } catch (error) {
     // Too late is closed again.
     opening.then(
-      (late) => reads.close(late).catch(() => undefined),
+      (late) => closeQuietly(reads, late),
       () => undefined,
     );
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errorCode(error))) return 'missing';
@@ -40,12 +40,17 @@ export async function openFile(path: string, size: number, options: OpenFileOpti
   try {
     const stat = await callStorage('opening a blob', () => inTime(reads.stat(descriptor), longestCallMs));
     if (stat.isFile && stat.size === size) return new OpenFile(descriptor, size, { ...options, longestCallMs });
-    await reads.close(descriptor);
+    await closeQuietly(reads, descriptor);
     return stat.isFile ? 'size' : 'missing';
   } catch (error) {
-    await reads.close(descriptor).catch(() => undefined);
+    await closeQuietly(reads, descriptor);
     throw error;
   }
+}
+
+/** Nothing was written: whatever closing fails with changes nothing. */
+async function closeQuietly(reads: FileReads, descriptor: number): Promise<void> {
+  await reads.close(descriptor).catch(() => undefined);
 }
 
 /** A bare descriptor, read into the caller's buffer. */
@@ -75,7 +80,7 @@ class OpenFile implements OpenBlob {
     try {
       return await inTime(reading, longestCallMs);
     } catch (error) {
-      if (isUnreadable(error)) onUnreadable?.();
+      if (isUnreadable(error)) await onUnreadable?.();
       const failure = asStorageError('reading a blob', error);
       if (failure.detail?.['problem'] === 'STORE_STALLED') this.#stalled = true;
       throw failure;
@@ -91,7 +96,7 @@ class OpenFile implements OpenBlob {
   /** Not under a read in flight: the number of a closed descriptor is given to the next file, and the read goes there. */
   async #close(): Promise<void> {
     if (this.#reading > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-    await this.#options.reads.close(this.#descriptor);
+    await closeQuietly(this.#options.reads, this.#descriptor);
   }
 }
 

@@ -22,6 +22,7 @@ export function storageError(problem: StorageProblem, message: string, cause?: u
   return new RegistryError('UNAVAILABLE', message, {
     status,
     reasonPhrase: phrase,
+    headers: { 'retry-after': '5' },
     detail: { reason: 'storage', problem },
     cause,
   });

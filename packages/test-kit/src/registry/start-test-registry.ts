@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Deadlines, Lookup } from '@breakwater/proxy-cache';
 import { type Clock, type Logger, silentLogger } from '@breakwater/registry-core';
-import { allMigrations, type Registry, readConfig, startRegistry } from '@breakwater/registry-host';
+import { allMigrations, type Disk, type Registry, readConfig, startRegistry } from '@breakwater/registry-host';
 import { createTestDatabase, type TestDatabase } from '../postgres/create-test-database.js';
 
 export interface TestRegistryOptions {
@@ -13,6 +13,8 @@ export interface TestRegistryOptions {
   readonly lookup?: Lookup;
   readonly deadlines?: Partial<Deadlines>;
   readonly logger?: Logger;
+  /** The file system with faults in it; default the machine's own. */
+  readonly disk?: Disk;
   /** BREAKWATER_* variables beside the ones that a test needs. */
   readonly env?: Readonly<Record<string, string>>;
   /** State of another registry to start on: a second process of a cluster, or the next start. */
@@ -87,6 +89,7 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
     logger: options.logger ?? silentLogger,
     connection: { ...state.database.connection },
     ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.disk === undefined ? {} : { disk: options.disk }),
     ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
     ...(options.deadlines === undefined ? {} : { deadlines: options.deadlines }),
   });
