@@ -198,6 +198,12 @@ test('administrators see what is damaged, page by page; nobody else does', async
   }
 });
 
+test('of many readers at once nobody gets a rotten blob whole', async () => {
+  await flipByte(await pathOf(layer(LARGE)));
+  const answers = await Promise.all(Array.from({ length: 6 }, () => getBlob(layer(LARGE))));
+  for (const answer of answers) expect(answer.cut || `sha256:${answer.sha256}` === layer(LARGE)).toBe(true);
+});
+
 test('damage is counted and can be seen', async () => {
   await flipByte(await pathOf(layer(SMALL)));
   await getBlob(layer(SMALL));

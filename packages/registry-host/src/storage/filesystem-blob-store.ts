@@ -12,6 +12,7 @@ import {
 } from '@breakwater/registry-core';
 import { LRUCache } from 'lru-cache';
 import type { BlobFiles } from './blob-files.js';
+import { checkBlob } from './check-blob.js';
 import type { BlobDamages, BlobGeneration, BlobLinks, Damage, FoundBy, RecordedBlob } from './ports.js';
 import { errorCode, storageError } from './storage-error.js';
 import type { StorageEvents } from './storage-events.js';
@@ -115,7 +116,11 @@ export class FilesystemBlobStore implements BlobStore {
     };
     const open = await this.#files.open(blob, () => found('unreadable'));
     if (typeof open !== 'object') return open;
-    return (await this.#verified.open(open, blob, () => found('content'))) ?? 'content';
+    const checks = {
+      check: async () => (await checkBlob(this.#files, blob, async () => {})) === undefined,
+      onWrong: () => found('content'),
+    };
+    return (await this.#verified.open(open, blob, checks)) ?? 'content';
   }
 
   /**
