@@ -207,6 +207,27 @@ describeWith(chromiumTool())('settings in a browser', () => {
     expect(await value(page, 'staleness-period-input')).toBe('1');
   });
 
+  it('so does the page itself, for its links and for the way back', async () => {
+    const organization = await site.proxying();
+    const { page } = await site.open(browser, '/organization');
+    await page.getByRole('link', { name: organization }).click();
+    await page.getByTestId('staleness-period-input').fill('9');
+    for (const leave of [
+      () => page.getByRole('link', { name: 'Organizations' }).click(),
+      () => page.evaluate('history.back()'),
+    ]) {
+      const asked = page.waitForEvent('dialog');
+      const leaving = leave();
+      await (await asked).dismiss();
+      await leaving;
+      await page.waitForURL(`${site.breakwater.url}${settingsOf(organization)}`);
+      expect(await value(page, 'staleness-period-input')).toBe('9');
+    }
+    page.once('dialog', (dialog) => dialog.accept());
+    await page.getByRole('link', { name: 'Organizations' }).click();
+    await page.getByTestId('organizations').waitFor();
+  });
+
   it('what an upstream says is text and never code', async () => {
     const organization = await site.proxying();
     const evil = '<img src=x onerror="window.pwned=1">';
