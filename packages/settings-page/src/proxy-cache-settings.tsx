@@ -80,7 +80,7 @@ function Configured({ stored, ...props }: LoadedProps & { readonly stored: Store
   const { api, organization, mayWrite = true, registryUrl = window.location.origin } = props;
   const editor = useSettingsEditor(api, organization, stored);
   const [tab, setTab] = useState<string | number>('settings');
-  const form = <SettingsFormCard editor={editor} organization={organization} mayWrite={mayWrite} />;
+  const form = <SettingsFormCard api={api} editor={editor} organization={organization} mayWrite={mayWrite} />;
   if (stored === undefined) return form;
   return (
     <Stack hasGutter>

@@ -91,6 +91,27 @@ describeWith(chromiumTool())('cached images in a browser', () => {
     await row(page, 'v2').waitFor({ state: 'detached' });
   });
 
+  it('images are fetched before somebody pulls them, of a list and of a manifest', async () => {
+    const organization = await site.proxying();
+    const page = await openTags(organization);
+    await page.getByTestId('warm').click();
+    await page.getByTestId('warm-references').fill('team/app:v1\nteam/none:v1');
+    await page.getByTestId('start-warm').click();
+    await page.getByTestId('warm-team/app:v1').getByText('Cached').waitFor();
+    await page.getByTestId('warm-team/none:v1').getByText('Failed').waitFor();
+    await page.getByRole('button', { name: 'Close', exact: true }).last().click();
+    await row(page, 'v1').waitFor();
+
+    await page.getByTestId('warm').click();
+    const manifest = `kind: Pod\nspec:\n  containers:\n    - image: ${site.upstream.host}/team/app:v2\n    - image: quay.io/other/app`;
+    await page.getByTestId('warm-references').fill(manifest);
+    await page.getByTestId('start-warm').click();
+    await page.getByTestId('warm-team/app:v2').getByText('Cached').waitFor();
+    await page.getByText('quay.io/other/app').waitFor();
+    await page.getByRole('button', { name: 'Close', exact: true }).last().click();
+    await row(page, 'v2').waitFor();
+  });
+
   it('what would be missed in an outage is said before it is purged', async () => {
     const organization = await site.proxying();
     await site.pull(organization);

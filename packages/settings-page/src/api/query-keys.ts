@@ -20,3 +20,7 @@ export function eventsKey(organization: string, period: TimelinePeriod): readonl
 export function tagsKey(organization: string, query: TagQuery): readonly unknown[] {
   return [organization, 'tags', query];
 }
+
+export function warmKey(organization: string, id: string): readonly string[] {
+  return [organization, 'warm', id];
+}

@@ -1,6 +1,8 @@
+import type { WarmRequest } from '../words/warm-text.js';
 import { type ApiOptions, createSender } from './request.js';
 import type {
   CheckResult,
+  ConnectionReport,
   Events,
   Health,
   Organization,
@@ -14,6 +16,8 @@ import type {
   TagPage,
   TagQuery,
   TimelinePeriod,
+  WarmBegun,
+  WarmProgress,
 } from './shapes.js';
 
 /** Everything that the page asks of the API. Every function throws ApiFailure. */
@@ -77,6 +81,13 @@ export function createSettingsPageApi(options: ApiOptions = {}) {
       return answer.body as 'Valid' | 'Anonymous';
     },
 
+    /** Tries the upstream as the settings would be with the body, step by step, and saves nothing. */
+    async testConnection(organization: string, body: SettingsBody, sample?: string): Promise<ConnectionReport> {
+      const wanted = sample === undefined ? body : { ...body, sample };
+      const answer = await send('POST', `${home(organization)}/proxycache/test`, wanted);
+      return answer.body as ConnectionReport;
+    },
+
     async health(organization: string): Promise<Health> {
       const { body } = await send('GET', `${home(organization)}/proxycache/health`);
       return body as Health;
@@ -101,6 +112,15 @@ export function createSettingsPageApi(options: ApiOptions = {}) {
     async pin(organization: string, reference: string, pinned: boolean): Promise<void> {
       const path = `${home(organization)}/proxycache/${pinned ? 'pin' : 'unpin'}`;
       await send('POST', path, { references: [reference] });
+    },
+    /** Fetches images in the background before somebody pulls them. */
+    async warm(organization: string, wanted: WarmRequest): Promise<WarmBegun> {
+      const { body } = await send('POST', `${home(organization)}/proxycache/warm`, wanted);
+      return body as WarmBegun;
+    },
+    async warmProgress(organization: string, id: string): Promise<WarmProgress> {
+      const { body } = await send('GET', `${home(organization)}/proxycache/warm/${encodeURIComponent(id)}`);
+      return body as WarmProgress;
     },
     /** Says what a purge would take, and removes nothing. */
     async previewPurge(organization: string, selection: PurgeSelection): Promise<Purge> {

@@ -193,3 +193,39 @@ export interface Purge {
   readonly bytes_shared: number | null;
   readonly upstream_down: boolean;
 }
+
+/** What came of a step of a connection test; `ok` is `null` for one that was not taken. */
+export interface ConnectionStep {
+  readonly step: string;
+  readonly ok: boolean | null;
+  /** A failure class, or why it was not taken. */
+  readonly reason: string | null;
+}
+
+/** How far a connection test got. */
+export interface ConnectionReport {
+  readonly ok: boolean;
+  readonly steps: readonly ConnectionStep[];
+  readonly rate_limit: { readonly limit: number; readonly remaining: number } | null;
+}
+
+/** Images that are being fetched, and those of a manifest that are not, with the reason. */
+export interface WarmBegun {
+  readonly id: string;
+  readonly references: readonly string[];
+  readonly ignored: readonly { readonly image: string; readonly why: string }[];
+}
+
+export type WarmState = 'waiting' | 'fetching' | 'done' | 'failed';
+
+/** How far a request to fetch images is. */
+export interface WarmProgress {
+  readonly finished: boolean;
+  readonly counts: Readonly<Record<WarmState, number>>;
+  readonly references: readonly {
+    readonly reference: string;
+    readonly state: WarmState;
+    readonly fetched_bytes: number;
+    readonly failure: { readonly message: string } | null;
+  }[];
+}

@@ -11,6 +11,10 @@ const text = (id: string, facts = {}) =>
 
 test('each client gets its own names for the registry, the organization and the upstream', () => {
   expect(text('docker')).toContain('docker pull cache.example.com/dockerhub/library/nginx:latest');
+  expect(JSON.parse(text('docker-mirror'))).toEqual({
+    'registry-mirrors': ['https://cache.example.com/dockerhub'],
+  });
+  expect(text('docker-mirror', { upstream: 'quay.io' })).toBe('');
   expect(text('podman')).toContain('location = "cache.example.com/dockerhub"');
   expect(text('containerd')).toContain('server = "https://registry-1.docker.io"');
   expect(text('containerd')).toContain('[host."https://cache.example.com/v2/dockerhub"]');

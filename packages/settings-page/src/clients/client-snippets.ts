@@ -27,6 +27,7 @@ export function clientSnippets({ registryUrl, organization, upstream }: SnippetF
   const here = `${host}/${organization}/${image}`;
   const there = `${upstream}/${image}`;
   return [
+    ...(upstream === 'docker.io' ? [dockerMirror(registryUrl, organization)] : []),
     {
       id: 'docker',
       title: 'Docker',
@@ -106,6 +107,19 @@ export function clientSnippets({ registryUrl, organization, upstream }: SnippetF
       note: `For pods that name ${here} themselves.`,
     },
   ];
+}
+
+/** Docker has mirrors for Docker Hub only. */
+function dockerMirror(registryUrl: string, organization: string): ClientSnippet {
+  return {
+    id: 'docker-mirror',
+    title: 'Docker, for all of Docker Hub',
+    place: '/etc/docker/daemon.json',
+    text: JSON.stringify({ 'registry-mirrors': [`${registryUrl}/${organization}`] }, undefined, 2),
+    note:
+      'Needs the containerd image store of Docker, and pulls without signing in. Then docker pull nginx comes through ' +
+      'here. Start Docker again afterwards.',
+  };
 }
 
 function exampleImage(upstreamHost: string): string {

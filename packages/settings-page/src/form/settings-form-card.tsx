@@ -14,7 +14,9 @@ import {
   TextInput,
 } from '@patternfly/react-core';
 import { type FormEvent, useEffect, useState } from 'react';
+import type { SettingsPageApi } from '../api/settings-page-api.js';
 import type { Prefetch } from '../api/shapes.js';
+import { ConnectionTest } from '../connection/connection-test.js';
 import { AmountInput } from '../parts/amount-input.js';
 import { describedBy, Field } from '../parts/field.js';
 import { BYTE_UNITS } from '../words/byte-size.js';
@@ -29,6 +31,7 @@ import { type CheckChoice, clocksOf } from './settings-form.js';
 import type { SettingsEditor } from './use-settings-editor.js';
 
 interface SettingsFormCardProps {
+  readonly api: SettingsPageApi;
   readonly editor: SettingsEditor;
   readonly organization: string;
   /** Whether the reader may change anything. */
@@ -42,7 +45,7 @@ const PREFETCH_LABELS: Readonly<Record<Prefetch, string>> = {
 };
 
 /** The form, with Quay's fields and test ids, and what this registry adds. */
-export function SettingsFormCard({ editor, organization, mayWrite }: SettingsFormCardProps) {
+export function SettingsFormCard({ api, editor, organization, mayWrite }: SettingsFormCardProps) {
   const [deleteAsked, setDeleteAsked] = useState(false);
   const { base, problems } = editor;
   const disabled = !mayWrite || editor.saving || editor.deleting;
@@ -62,6 +65,7 @@ export function SettingsFormCard({ editor, organization, mayWrite }: SettingsFor
       <CredentialsSection editor={editor} disabled={disabled} />
       <ClocksSection editor={editor} disabled={disabled} />
       <RulesSection editor={editor} disabled={disabled} />
+      {mayWrite ? <ConnectionTest api={api} organization={organization} editor={editor} /> : null}
       <ConflictAlert editor={editor} />
       <SaveFailure editor={editor} />
       {Object.keys(problems).length === 0 ? null : <MistakesAlert count={Object.keys(problems).length} />}

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 import { type ApiFailure, isApiFailure } from '../api/api-failure.js';
 import { settingsKey } from '../api/query-keys.js';
 import type { SettingsPageApi } from '../api/settings-page-api.js';
-import type { StoredSettings } from '../api/shapes.js';
+import type { SettingsBody, StoredSettings } from '../api/shapes.js';
 import { useNotices } from '../parts/notices.js';
 import {
   changesOf,
@@ -35,6 +35,8 @@ export interface SettingsEditor {
   /** Saves; a new configuration is tried out at its upstream first, unless that is to be skipped. */
   save(options?: { readonly untried?: boolean }): void;
   remove(): void;
+  /** The body of a save, for a connection test; `undefined` when what is typed makes no sense, which then is shown. */
+  trial(): SettingsBody | undefined;
   discard(): void;
   takeTheirs(): void;
   keepMine(): void;
@@ -139,6 +141,13 @@ export function useSettingsEditor(
       if (Object.keys(problemsOf(form, base?.view)).length === 0) saving.mutate({ untried });
     },
     remove: () => deleting.mutate(),
+    trial() {
+      if (Object.keys(problemsOf(form, base?.view)).length === 0) {
+        return base === undefined ? creationBody(form) : changesOf(form, base.view);
+      }
+      setShown(true);
+      return undefined;
+    },
     discard: () => start(stored),
     takeTheirs: () => start(theirs),
     keepMine() {

@@ -22,6 +22,7 @@ import { useHealth } from '../status/use-health.js';
 import { checkWords } from '../words/tag-sentences.js';
 import { PurgeDialog } from './purge-dialog.js';
 import { TagsTable } from './tags-table.js';
+import { WarmDialog } from './warm-dialog.js';
 
 interface TagsCardProps {
   readonly api: SettingsPageApi;
@@ -45,6 +46,7 @@ export function TagsCard({ api, organization, mayWrite }: TagsCardProps) {
   });
   /** The pages before this one, by the tokens that lead to them. */
   const [tokens, setTokens] = useState<readonly string[]>([]);
+  const [warming, setWarming] = useState(false);
   const [purging, setPurging] = useState<PurgeSelection | 'choose'>();
   const query = {
     ...(search.trim() === '' ? {} : { search: search.trim() }),
@@ -115,6 +117,13 @@ export function TagsCard({ api, organization, mayWrite }: TagsCardProps) {
           </ToolbarItem>
           {mayWrite ? (
             <ToolbarItem>
+              <Button variant="secondary" data-testid="warm" onClick={() => setWarming(true)}>
+                Fetch images…
+              </Button>
+            </ToolbarItem>
+          ) : null}
+          {mayWrite ? (
+            <ToolbarItem>
               <Button variant="secondary" data-testid="purge" onClick={() => setPurging('choose')}>
                 Purge…
               </Button>
@@ -150,6 +159,9 @@ export function TagsCard({ api, organization, mayWrite }: TagsCardProps) {
           <Pages page={tags.data} tokens={tokens} setTokens={setTokens} />
         </>
       )}
+      {warming ? (
+        <WarmDialog api={api} organization={organization} onClose={() => setWarming(false)} onFetched={refresh} />
+      ) : null}
       {purging === undefined ? null : (
         <PurgeDialog
           api={api}
