@@ -143,7 +143,14 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const hotManifests = new HotManifests(notingManifests(options.manifests, () => completion));
   const contents = new ImageContents(hotManifests, options.blobs);
   const missing = new MissingContentTable(knex);
-  const completion = new ImageCompletion({ contents, table: missing, clock, emit, logger });
+  const completion = new ImageCompletion({
+    contents,
+    table: missing,
+    clock,
+    emit,
+    logger,
+    onNoted: () => background.wake(),
+  });
   const choices = new ImageChoices({ tags, completion, contents, health, clock, logger });
   const refusals = new RememberedRefusals(clock);
   const refusalBudget = new RefusalBudget(clock, options.refusals);
@@ -203,8 +210,8 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const tick = new PeriodicTask('following changes', options.tickMs, logger, async () => {
     await follow();
     recovery.start();
-    background.start();
-    warmImages.start();
+    background.tick();
+    warmImages.tick();
   });
   const flush = new PeriodicTask('writing uses', options.flushMs, logger, async () => {
     await tags.flush();

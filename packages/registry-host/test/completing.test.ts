@@ -254,6 +254,28 @@ test('blobs that cannot be had while manifests can: the previous image, until th
   expect([whole.problems, whole.manifest.headers['docker-content-digest']]).toEqual([[], next.manifest.digest]);
 }, 60_000);
 
+test('a content server that is down: the previous image, and it is found to be back without a client', async () => {
+  const at = await site();
+  at.upstream.redirectBlobsTo();
+  at.upstream.add(IMAGE, 'v1', image);
+  await pullWhole(at, image);
+  at.upstream.move(IMAGE, 'v1', next);
+  await at.upstream.kill('cdn');
+  at.clock.advance({ seconds: C });
+  expect((await getManifest(at)).headers['docker-content-digest']).toBe(next.manifest.digest);
+  at.clock.advance(CLIENTS_FIRST);
+  await until('the background has tried', async () => (await missing(at)).some(({ attempts }) => attempts > 0));
+  // Longer than the attempt itself counts: the health of the content server does.
+  at.clock.advance({ minutes: 10 });
+  const torn = await pull(at);
+  expect([torn.problems, torn.manifest.headers['docker-content-digest']]).toEqual([[], image.manifest.digest]);
+  expect(torn.manifest.headers['warning']).toContain('connect');
+  await at.upstream.revive('cdn');
+  await complete(at);
+  const whole = await pull(at);
+  expect([whole.problems, whole.manifest.headers['docker-content-digest']]).toEqual([[], next.manifest.digest]);
+}, 60_000);
+
 const linux = (architecture: string, seed: string) =>
   buildImage({ seed: `${seed} ${architecture}`, layers: [9_000], platform: { os: 'linux', architecture } });
 

@@ -36,6 +36,8 @@ const LEASE_MS = 30_000;
 const RENEW_EVERY_MS = 10_000;
 /** How many upstreams are looked through in one go, and how many of those behind an origin. */
 const SOURCES_AT_A_TIME = 100;
+/** How long nothing is looked for after nothing was found, unless something is noted here. Milliseconds. */
+const IDLE_MS = 5_000;
 /** How long what failed for reasons of our own is left alone, in milliseconds. */
 const OWN_FAILURE_MS = 10_000;
 /** The upstream says no: to ask again at once would be in vain. */
@@ -53,9 +55,21 @@ export class BackgroundFetches {
   #again = false;
   #after: Source | undefined;
   #renewedAt = Number.NEGATIVE_INFINITY;
+  /** Monotonic. */
+  #idleUntil = 0;
   #closed = false;
 
   constructor(private readonly parts: BackgroundFetchesParts) {}
+
+  /** As `start`, but seldom while there is nothing to do: to be called every second. */
+  tick(): void {
+    if (performance.now() >= this.#idleUntil) this.start();
+  }
+
+  /** Something was noted here, and will be due soon. */
+  wake(): void {
+    this.#idleUntil = 0;
+  }
 
   /** Starts what is due, as far as there is room, and waits for none of it. Never throws. */
   start(): void {
@@ -100,7 +114,10 @@ export class BackgroundFetches {
       await this.#renew();
       if (this.#room() === 0) return;
       const sources = await this.parts.table.sources(this.#after, SOURCES_AT_A_TIME);
-      for (const source of sources) await this.#startOf(source);
+      const isIdle = sources.length === 0 && this.#after === undefined && this.#running.size === 0;
+      this.#idleUntil = isIdle ? performance.now() + IDLE_MS : 0;
+      const down = sources.length === 0 ? [] : await this.parts.health.knownDown();
+      for (const source of sources) await this.#startOf(source, down);
       // The next look goes on behind the last one, and begins anew at the end.
       this.#after = sources.length === SOURCES_AT_A_TIME ? sources.at(-1) : undefined;
     } catch (error) {
@@ -108,13 +125,12 @@ export class BackgroundFetches {
     }
   }
 
-  async #startOf(source: Source): Promise<void> {
+  async #startOf(source: Source, down: readonly string[]): Promise<void> {
     const ours = [...this.#running.values()].filter((organization) => organization === source.organization).length;
     const limit = Math.min(this.#room(), MAX_PER_ORGANIZATION - ours);
     if (limit <= 0 || this.#closed) return;
     const settings = await this.#settings(source);
     if (settings === undefined || !(await this.#mayAsk(settings))) return;
-    const down = await this.parts.health.knownDown();
     const claimed = await this.parts.table.claim(source, wantedBy(settings), down, this.#claim(limit));
     for (const content of claimed) {
       const running = this.#run(settings, content).finally(() => {

@@ -22,6 +22,8 @@ export interface ImageCompletionParts {
   readonly table: MissingContentTable;
   readonly clock: Clock;
   readonly emit: Emit;
+  /** Hears that something was noted. */
+  readonly onNoted: () => void;
   readonly logger: Logger;
 }
 
@@ -279,7 +281,7 @@ export class ImageCompletion {
     return { ...noted, tooLargeBytes };
   }
 
-  #write(
+  async #write(
     repository: ProxiedRepository,
     neededBy: Digest,
     contents: readonly NeededContent[],
@@ -288,7 +290,8 @@ export class ImageCompletion {
   ): Promise<void> {
     const at = this.parts.clock.now();
     const notBefore = wantedBy === 'warm' ? at : at + CLIENTS_FIRST_MS;
-    return this.parts.table.note({
+    if (contents.length === 0) return;
+    await this.parts.table.note({
       repository,
       neededBy,
       contents,
@@ -299,5 +302,6 @@ export class ImageCompletion {
       at,
       notBefore,
     });
+    this.parts.onNoted();
   }
 }

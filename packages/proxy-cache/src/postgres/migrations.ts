@@ -6,6 +6,7 @@ import * as downloadLeases from './migrations/0005-download-leases.js';
 import * as missingContent from './migrations/0006-missing-content.js';
 import * as cacheView from './migrations/0007-cache-view.js';
 import * as warmRequests from './migrations/0008-warm-requests.js';
+import * as missingContentQueue from './migrations/0009-missing-content-queue.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -78,6 +79,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
   { name: '0006_missing_content', up: missingContent.up, down: missingContent.down },
   { name: '0007_cache_view', up: cacheView.up, down: cacheView.down },
   { name: '0008_warm_requests', up: warmRequests.up, down: warmRequests.down },
+  { name: '0009_missing_content_queue', up: missingContentQueue.up, down: missingContentQueue.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

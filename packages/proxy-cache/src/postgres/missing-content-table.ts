@@ -178,12 +178,12 @@ export class MissingContentTable {
       this.knex.raw<{ rows: readonly Source[] }>(
         `with recursive source as (
            (select organization, upstream from missing_content
-             where (organization, upstream) > (:organization, :upstream)
+             where state = 'queued' and (organization, upstream) > (:organization, :upstream)
              order by organization, upstream limit 1)
            union all
            select n.organization, n.upstream from source s, lateral (
              select organization, upstream from missing_content m
-             where (m.organization, m.upstream) > (s.organization, s.upstream)
+             where m.state = 'queued' and (m.organization, m.upstream) > (s.organization, s.upstream)
              order by organization, upstream limit 1) n
          ) select organization, upstream from source limit :limit`,
         { organization: after?.organization ?? '', upstream: after?.upstream ?? '', limit },

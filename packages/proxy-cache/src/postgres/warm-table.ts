@@ -153,8 +153,13 @@ export class WarmTable {
     await this.#update(id, position, { not_before: new Date(notBefore), ...attempts });
   }
 
-  /** Ends what is complete, and what never will be: of which all that is missing was given up, or is too large. */
-  async settle(): Promise<void> {
+  /**
+   * Ends what is complete, and what never will be: of which all that is missing was given up, or is too large. False when
+   * nothing was under way.
+   */
+  async settle(): Promise<boolean> {
+    const open = this.knex('warm_reference').whereIn('state', ['waiting', 'fetching']).first('position');
+    if ((await orUnavailable(open)) === undefined) return false;
     await orUnavailable(
       this.knex.raw(
         `with open as (
@@ -172,6 +177,7 @@ export class WarmTable {
          from open o where o.queued = 0 and r.warm_id = o.warm_id and r.position = o.position`,
       ),
     );
+    return true;
   }
 
   async release(owner: string): Promise<void> {

@@ -36,15 +36,24 @@ const SOURCES_AT_A_TIME = 100;
 /** Longer than a manifest may take, so that a claim is never renewed. Milliseconds. */
 const LEASE_MS = 2 * 60_000;
 const OWN_FAILURE_MS = 10_000;
+/** How long nothing is looked for after nothing was found, unless it is asked for here. Milliseconds. */
+const IDLE_MS = 5_000;
 
 /** Fetches the manifests that were asked for by hand, and notes what their images miss; the rest is the background's. */
 export class WarmImages {
   readonly #owner = randomUUID();
   readonly #running = new Set<Promise<void>>();
   #looking: Promise<void> | undefined;
+  /** Monotonic. */
+  #idleUntil = 0;
   #closed = false;
 
   constructor(private readonly parts: WarmImagesParts) {}
+
+  /** As `start`, but seldom while there is nothing to do: to be called every second. */
+  tick(): void {
+    if (performance.now() >= this.#idleUntil) this.start();
+  }
 
   /** Begins with what waits, as far as there is room, and waits for none of it. Never throws. */
   start(): void {
@@ -66,7 +75,9 @@ export class WarmImages {
   async #look(): Promise<void> {
     const { table, clock, logger } = this.parts;
     try {
-      await table.settle();
+      const isIdle = !(await table.settle());
+      this.#idleUntil = isIdle ? performance.now() + IDLE_MS : 0;
+      if (isIdle) return;
       for (const source of await table.sources(clock.now(), SOURCES_AT_A_TIME)) await this.#startOf(source);
     } catch (error) {
       logger.warn({ err: error }, 'what is to be warmed could not be looked through; it is tried again');
