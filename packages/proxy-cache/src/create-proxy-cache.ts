@@ -93,6 +93,8 @@ export interface ProxyCache {
   /** What settings need to know of an upstream before they are saved. */
   readonly probe: UpstreamProbe;
   readonly events: ProxyCacheEmitter;
+  /** Connections that were begun to be opened to upstreams so far: all that leave this package (S6). */
+  readonly connectionsOpened: number;
   /** Reads what is known of upstreams, and begins to write uses and to look for due checks. */
   start(): Promise<void>;
   /** Writes what is noted, ends downloads and checks, and closes every socket. */
@@ -314,6 +316,9 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     missing: () => missing.total(),
     probe: new UpstreamProbe(upstreams, deadlines),
     events,
+    get connectionsOpened() {
+      return upstreams.connectionsOpened;
+    },
     async start() {
       lag.start();
       await health.load();

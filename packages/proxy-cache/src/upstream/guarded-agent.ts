@@ -1,16 +1,22 @@
 import { type AgentOptions, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent, type AgentOptions as TlsAgentOptions } from 'node:https';
 import { connect, isIP, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { type SecureContext, connect as tlsConnect } from 'node:tls';
 import { LRUCache } from 'lru-cache';
 import type { ResolvedAddress } from '../ports.js';
 import type { AddressGuard } from './address-guard.js';
 import type { Deadlines } from './deadlines.js';
+import { type Connected, openFor } from './opening-sockets.js';
 import type { OutboundProxy } from './outbound-proxy.js';
 import type { Resolver } from './resolver.js';
 import { MIN_TLS_VERSION, trustAlso } from './trusted-certificates.js';
 import { UpstreamError } from './upstream-error.js';
+
+/** What it takes to open a connection that is allowed to be, and who hears of it. */
+interface Dialing extends GuardedDialing {
+  /** A connection is about to be opened. */
+  onOpen(): void;
+}
 
 /** What it takes to open a connection that is allowed to be. */
 export interface GuardedDialing {
@@ -27,20 +33,20 @@ interface ConnectOptions {
   readonly servername?: string;
 }
 
-type Connected = (error: Error | null, socket: Duplex) => void;
-
 /** How long happy eyeballs (RFC 8305) waits for one address before it tries the next beside it. */
 const NEXT_ADDRESS_AFTER_MS = 250;
 /** Sets of certificates that connections are kept open for; of those used longest ago they end. */
 const MAX_TRUSTS = 100;
-const KEEP_ALIVE: AgentOptions = { keepAlive: true, maxSockets: 64, maxFreeSockets: 16, scheduling: 'lifo' };
+/** Connections of one origin, open or being opened. More than there are downloads, so that no check waits behind those (P15). */
+const MAX_SOCKETS = 96;
+const KEEP_ALIVE: AgentOptions = { keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: 16, scheduling: 'lifo' };
 
 /**
  * Opens a TCP connection to an allowed address only. Names are resolved here and the addresses that were judged are the
  * ones that are dialled; the address that was reached is judged once more before a byte is written (S2). A proxy is
  * trusted with the addresses of names (S6); addresses that stand in a URL themselves are judged all the same.
  */
-async function dial(dialing: GuardedDialing, options: ConnectOptions): Promise<Socket> {
+async function dial(dialing: Dialing, options: ConnectOptions): Promise<Socket> {
   const host = String(options.host ?? 'localhost').replace(/^\[|\]$/g, '');
   const port = Number(options.port);
   const deadline = AbortSignal.timeout(dialing.deadlines.connectMs);
@@ -50,7 +56,7 @@ async function dial(dialing: GuardedDialing, options: ConnectOptions): Promise<S
   if (!addresses.every(({ address }) => dialing.guard.allows({ host, port, address }))) {
     throw new UpstreamError('blocked', 'the address of the upstream is not allowed');
   }
-  const socket = await connectTo(host, port, addresses, deadline);
+  const socket = await connectTo(dialing, host, port, addresses, deadline);
   if (!dialing.guard.allows({ host, port, address: socket.remoteAddress ?? '' })) {
     socket.destroy();
     throw new UpstreamError('blocked', 'the address of the upstream is not allowed');
@@ -60,7 +66,7 @@ async function dial(dialing: GuardedDialing, options: ConnectOptions): Promise<S
 
 async function dialThrough(
   proxy: OutboundProxy,
-  dialing: GuardedDialing,
+  dialing: Dialing,
   host: string,
   port: number,
   deadline: AbortSignal,
@@ -73,10 +79,10 @@ async function dialThrough(
   return socket;
 }
 
-async function toProxy(proxy: OutboundProxy, dialing: GuardedDialing, deadline: AbortSignal): Promise<Socket> {
+async function toProxy(proxy: OutboundProxy, dialing: Dialing, deadline: AbortSignal): Promise<Socket> {
   try {
     const addresses = await addressesOf(dialing, proxy.host, deadline);
-    return await connectTo(proxy.host, proxy.port, addresses, deadline);
+    return await connectTo(dialing, proxy.host, proxy.port, addresses, deadline);
   } catch (cause) {
     // Neither its name nor its silence is the upstream's.
     throw new UpstreamError('connect', 'no connection to the outbound proxy', { cause });
@@ -94,11 +100,13 @@ async function addressesOf(
 }
 
 async function connectTo(
+  dialing: Dialing,
   host: string,
   port: number,
   addresses: readonly ResolvedAddress[],
   deadline: AbortSignal,
 ): Promise<Socket> {
+  dialing.onOpen();
   const socket = connect({
     host,
     port,
@@ -115,7 +123,7 @@ async function connectTo(
 }
 
 async function dialTls(
-  dialing: GuardedDialing,
+  dialing: Dialing,
   options: ConnectOptions,
   trust: (() => SecureContext) | undefined,
 ): Promise<Socket> {
@@ -174,12 +182,12 @@ function within<T>(deadline: AbortSignal, promise: Promise<T>): Promise<T> {
 }
 
 class GuardedHttpAgent extends HttpAgent {
-  constructor(private readonly dialing: GuardedDialing) {
+  constructor(private readonly dialing: Dialing) {
     super(KEEP_ALIVE);
   }
 
   override createConnection(options: ConnectOptions, done?: Connected): undefined {
-    open(dial(this.dialing, options), done);
+    openFor(this, this.getName(options), dial(this.dialing, options), done);
   }
 }
 
@@ -187,7 +195,7 @@ class GuardedHttpsAgent extends HttpsAgent {
   readonly #trust: (() => SecureContext) | undefined;
 
   constructor(
-    private readonly dialing: GuardedDialing,
+    private readonly dialing: Dialing,
     caPem?: string,
   ) {
     super(KEEP_ALIVE as TlsAgentOptions);
@@ -201,16 +209,8 @@ class GuardedHttpsAgent extends HttpsAgent {
   }
 
   override createConnection(options: ConnectOptions, done?: Connected): undefined {
-    open(dialTls(this.dialing, options, this.#trust), done);
+    openFor(this, this.getName(options), dialTls(this.dialing, options, this.#trust), done);
   }
-}
-
-function open(dialled: Promise<Socket>, done?: Connected): void {
-  dialled.then(
-    (socket) => done?.(null, socket),
-    // Node's agent looks at the error alone when there is one, but its type asks for a stream beside it.
-    (error: Error) => (done as ((error: Error) => void) | undefined)?.(error),
-  );
 }
 
 /** The keep-alive agents through which everything outbound goes. The guard judges every new connection. */
@@ -220,13 +220,24 @@ export class GuardedAgents {
   /** By certificates, so that a connection which some of them vouch for is never used where they are not trusted. */
   readonly #trusting: LRUCache<string, GuardedHttpsAgent>;
 
-  constructor(
-    private readonly dialing: GuardedDialing,
-    maxTrusts = MAX_TRUSTS,
-  ) {
+  readonly #dialing: Dialing;
+  #opened = 0;
+
+  constructor(dialing: GuardedDialing, maxTrusts = MAX_TRUSTS) {
+    this.#dialing = {
+      ...dialing,
+      onOpen: () => {
+        this.#opened += 1;
+      },
+    };
     this.#trusting = new LRUCache({ max: maxTrusts, dispose: (agent) => agent.retire() });
-    this.http = new GuardedHttpAgent(dialing);
-    this.#https = new GuardedHttpsAgent(dialing);
+    this.http = new GuardedHttpAgent(this.#dialing);
+    this.#https = new GuardedHttpsAgent(this.#dialing);
+  }
+
+  /** Connections that were begun to be opened so far, whatever became of them. */
+  get opened(): number {
+    return this.#opened;
   }
 
   /** The agent for TLS with these PEM certificates trusted beside the usual ones. */
@@ -234,7 +245,7 @@ export class GuardedAgents {
     if (caPem === undefined) return this.#https;
     const known = this.#trusting.get(caPem);
     if (known !== undefined) return known;
-    const agent = new GuardedHttpsAgent(this.dialing, caPem);
+    const agent = new GuardedHttpsAgent(this.#dialing, caPem);
     this.#trusting.set(caPem, agent);
     return agent;
   }

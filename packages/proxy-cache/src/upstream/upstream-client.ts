@@ -129,6 +129,11 @@ export class UpstreamClient {
     return (await this.isAllowed(settings)) ? 'allowed' : 'blocked';
   }
 
+  /** Connections that were begun to be opened so far, to upstreams or to the outbound proxy (S6). */
+  get connectionsOpened(): number {
+    return this.#agents.opened;
+  }
+
   close(): void {
     this.#agents.destroy();
   }

@@ -208,6 +208,42 @@ describe('sockets', () => {
     expect(upstream.acceptedConnections).toBeLessThanOrEqual(2);
   });
 
+  // More at a time than there may be connections, which are 96.
+  const CROWD = 250;
+  const crowd = (client: UpstreamClient, host: string) =>
+    Promise.allSettled(
+      // Longer than a test may take: whoever waits until then has been forgotten.
+      Array.from({ length: CROWD }, () => client.registry(settingsFor(host)).getManifest(app, v1, soon(60_000))),
+    );
+  const classesOf = (settled: readonly PromiseSettledResult<unknown>[]) =>
+    new Set(settled.map((each) => (each.status === 'fulfilled' ? 'answered' : each.reason.failureClass)));
+
+  test('a crowd shares those there are, and everybody is served', async () => {
+    const upstream = await upstreamWith();
+    const client = clientWith();
+    expect(classesOf(await crowd(client, upstream.host))).toEqual(new Set(['answered']));
+    expect(upstream.acceptedConnections).toBeLessThanOrEqual(96);
+    expect(client.connectionsOpened).toBe(upstream.acceptedConnections);
+  });
+
+  test('F2: those that are still being opened count, and whoever waits for one fails with them', async () => {
+    await using hole = await startBlackHole();
+    const client = clientWith({ deadlines: { connectMs: 300, headersMs: 60_000 } });
+    expect(classesOf(await crowd(client, hole.host))).toEqual(new Set(['timeout']));
+    expect(client.connectionsOpened).toBe(96);
+  });
+
+  test('F1: where nobody listens, a crowd is told so as fast as one is', async () => {
+    const upstream = await upstreamWith();
+    const { host } = upstream;
+    await upstream.close();
+    const client = clientWith({ deadlines: { headersMs: 60_000 } });
+    expect(classesOf(await crowd(client, host))).toEqual(new Set(['connect']));
+    // Each asks up to three times, but as long as nothing is connected a failure is everybody's.
+    expect(client.connectionsOpened).toBeLessThan(2 * CROWD);
+    expect(classesOf(await crowd(client, host))).toEqual(new Set(['connect']));
+  });
+
   test('close ends them all', async () => {
     const upstream = await upstreamWith();
     const client = clientWith();

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { allCases, sampledCases } from './cases.js';
 import type { FaultRow } from './fault-row.js';
 import { FaultSite } from './fault-site.js';
@@ -26,6 +26,14 @@ export function describeFaults(part: string, rows: readonly FaultRow[]): void {
     afterAll(async () => {
       await site[Symbol.asyncDispose]();
       report(part, rows, results);
+    });
+
+    afterEach(async () => {
+      // S6: whatever connects, it is the one module that may. The two are told of it one after the other.
+      const { outbound, registry } = site;
+      const { proxyCache } = registry.registry;
+      for (let ms = 0; ms < 1_000 && outbound.count !== proxyCache.connectionsOpened; ms += 20) await sleep(20);
+      expect(outbound.count).toBe(proxyCache.connectionsOpened);
     });
 
     for (const [number, row] of rows.entries()) {

@@ -23,6 +23,7 @@ import {
 import type { FaultCase } from './cases.js';
 import type { CaseContent, FaultRow, FaultStage } from './fault-row.js';
 import { BLACK_HOLE_ADDRESS, Names, UPSTREAM_ADDRESS } from './names.js';
+import { OutboundSockets } from './outbound-sockets.js';
 
 /** Small, so that the deadlines and not the tests are waited for. All below are milliseconds. */
 export const DEADLINES = {
@@ -71,6 +72,8 @@ function contents(when: string): Contents {
 export class FaultSite implements AsyncDisposable {
   readonly clock: MovableClock = movableClock(Date.now());
   readonly names = new Names();
+  /** Everything that this process connects to, but for our own requests to the registry. */
+  readonly outbound = new OutboundSockets();
   #registry: TestRegistry | undefined;
   #repositories = 0;
 
@@ -81,6 +84,7 @@ export class FaultSite implements AsyncDisposable {
       deadlines: DEADLINES,
       env: { BREAKWATER_UPSTREAM_ALLOWED_HOSTS: `${BLACK_HOLE_ADDRESS}/32,${UPSTREAM_ADDRESS}/32` },
     });
+    this.outbound.countAllBut(Number(new URL(this.#registry.url).port));
   }
 
   get registry(): TestRegistry {
@@ -89,12 +93,13 @@ export class FaultSite implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.outbound.stop();
     await this.#registry?.close();
   }
 
   /** An origin and an organization of its own for one row, so that rows do not meet each other's health. */
   async openRow(row: FaultRow, number: number): Promise<RowSite> {
-    const hole = row.blackHole === true ? await startBlackHole() : undefined;
+    const hole = row.blackHole === true ? await this.outbound.pausedFor(startBlackHole) : undefined;
     const hostName = `f${number}.upstream.example.test`;
     const certificate = row.tls === true ? selfSignedCertificate({ names: [hostName] }) : undefined;
     const upstream = await startFaultUpstream({
