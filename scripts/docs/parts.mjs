@@ -196,6 +196,8 @@ async function metrics() {
   const { addConnectionMetrics } = await built('registry-host/dist/observe/connection-metrics.js');
   const registry = createMetrics(silent, silent, silent);
   addConnectionMetrics(registry, () => ({ open: 0, refused: { all: 0, client: 0 } }));
+  const { addRedisMetrics } = await built('registry-host/dist/observe/redis-metrics.js');
+  addRedisMetrics(registry, () => undefined);
   const rows = registry
     .getMetricsAsArray()
     .map(({ name, labelNames, help }) => [code(name), labelNames.map(code).join(', '), help]);

@@ -7,6 +7,7 @@ import {
   type Messages,
 } from '@breakwater/registry-core';
 import { openRedisState } from './redis/open-redis-state.js';
+import type { RedisFacts } from './redis/redis-commands.js';
 
 export interface SharedStateOptions {
   /** `undefined` = everything stays in this process. */
@@ -20,11 +21,24 @@ export interface SharedStateOptions {
 export interface SharedState {
   readonly values: KeyValueStore;
   readonly messages: Messages;
+  /** `undefined` without a Redis. */
+  readonly redis: RedisFacts | undefined;
   close(): void;
 }
 
 /** In Redis if there is one, else in this process. */
 export function openSharedState({ redisUrl, secretKey, clock, logger }: SharedStateOptions): SharedState {
-  if (redisUrl !== undefined) return openRedisState({ url: redisUrl, secretKey, clock, logger });
-  return { values: new InProcessKeyValueStore(clock), messages: new InProcessMessages(), close: () => undefined };
+  if (redisUrl !== undefined) {
+    const state = openRedisState({ url: redisUrl, secretKey, clock, logger });
+    return {
+      values: state.values,
+      messages: state.messages,
+      get redis() {
+        return state.facts;
+      },
+      close: () => state.close(),
+    };
+  }
+  const messages = new InProcessMessages();
+  return { values: new InProcessKeyValueStore(clock), messages, redis: undefined, close: () => undefined };
 }

@@ -37,6 +37,7 @@ import { ADMINISTRATOR, seedAdministrator, seedOrganizations, withdrawSeededAnon
 import { addConnectionMetrics } from './observe/connection-metrics.js';
 import { logEvents } from './observe/log-events.js';
 import { createMetrics } from './observe/metrics.js';
+import { addRedisMetrics } from './observe/redis-metrics.js';
 import { openDatabase } from './postgres/database.js';
 import { PostgresApiTokens } from './postgres/postgres-api-tokens.js';
 import { PostgresBlobRows } from './postgres/postgres-blob-rows.js';
@@ -371,6 +372,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     logger,
   });
   addConnectionMetrics(metrics, () => connections.facts);
+  addRedisMetrics(metrics, () => shared.redis);
 
   const names = new NameResolver({
     settings: orgSettings.settings,

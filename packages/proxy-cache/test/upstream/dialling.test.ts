@@ -45,6 +45,10 @@ function clientWith(options: TestClientOptions = {}): UpstreamClient {
   return client;
 }
 
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(5);
+}
+
 const address = (text: string): ResolvedAddress => ({ address: text, family: text.includes(':') ? 6 : 4 });
 
 describe('S2: rebinding', () => {
@@ -231,6 +235,25 @@ describe('sockets', () => {
     const client = clientWith({ deadlines: { connectMs: 300, headersMs: 60_000 } });
     expect(classesOf(await crowd(client, hole.host))).toEqual(new Set(['timeout']));
     expect(client.connectionsOpened).toBe(96);
+  });
+
+  test('as long as one connection is open, who waits is served by it, whatever becomes of the others', async () => {
+    const upstream = await upstreamWith();
+    let resolved = 0;
+    const lookup = async () => {
+      resolved += 1;
+      // Nobody listens there.
+      return [address(resolved === 1 ? '127.0.0.1' : '127.0.0.9')];
+    };
+    const client = clientWith({ lookup, deadlines: { headersMs: 60_000 } });
+    // Longer than it is tried again for.
+    upstream.fault({ kind: 'delay', ms: 2_000 }, { times: 1 });
+    const settings = settingsFor(`upstream.example:${upstream.port}`);
+    const slow = client.registry(settings).getManifest(app, v1, soon(60_000));
+    await until(() => upstream.count() === 1);
+    const settled = await crowd(client, settings.upstream);
+    await slow;
+    expect(settled.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(CROWD - 95);
   });
 
   test('F1: where nobody listens, a crowd is told so as fast as one is', async () => {

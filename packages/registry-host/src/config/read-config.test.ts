@@ -98,6 +98,17 @@ test('everything set', () => {
   });
 });
 
+test.each([
+  'redis-sentinel://u:hunter2@a.example:26379/main',
+  'redis+cluster://a.example:7000',
+  'redis://a.example:6379,b.example:6379',
+])('several Redis servers that are one are not supported, which is said: %s', (url) => {
+  const problems = problemsOf({ BREAKWATER_REDIS_URL: url });
+  expect(problems).toMatchObject([{ variable: 'BREAKWATER_REDIS_URL' }]);
+  expect(problems[0]?.problem).toContain('Sentinel, Cluster and lists of hosts are not supported');
+  expect(problems[0]?.problem).not.toContain('hunter2');
+});
+
 test('all mistakes at once, each with what was wrong and what would be right', () => {
   const problems = problemsOf({
     BREAKWATER_LISTEN: '5000',

@@ -121,6 +121,10 @@ const readers = {
     .refine(isPostgresUrl, 'must be a URL such as postgres://user:password@host:5432/database'),
   BREAKWATER_REDIS_URL: z
     .string()
+    .refine(
+      (text) => !isSeveralRedis(text),
+      'must be the URL of one Redis; Sentinel, Cluster and lists of hosts are not supported, and nothing is lost without: a Redis that fails is never an error',
+    )
     .refine(isRedisUrl, 'must be a URL such as redis://user:password@host:6379/0, or rediss:// with TLS'),
   BREAKWATER_STORAGE_URL: z
     .string()
@@ -370,6 +374,11 @@ function parsed<T>(parse: (text: string) => T | undefined, message: string) {
 function isPostgresUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   return url?.protocol === 'postgres:' || url?.protocol === 'postgresql:';
+}
+
+/** What other programs call several Redis servers that are one. */
+function isSeveralRedis(text: string): boolean {
+  return /^[a-z0-9+.-]*(?:sentinel|cluster)[a-z0-9+.-]*:/i.test(text) || /^rediss?:\/\/[^/]*,/i.test(text);
 }
 
 /** Without a query, which the client would take settings from. */

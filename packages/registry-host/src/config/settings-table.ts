@@ -39,7 +39,7 @@ export const settingsTable = [
     default: undefined,
     otherwise: 'replicas share Postgres, which is enough',
     meaning:
-      'A Redis through which replicas share upstream tokens and hear of changes at once, redis://user:password@host:6379/0.',
+      'A Redis through which replicas share upstream tokens and hear of changes at once, redis://user:password@host:6379/0, or rediss:// with TLS; neither Cluster nor Sentinel.',
     secret: true,
   },
   {

@@ -17,6 +17,11 @@ export class Breaker {
 
   constructor(private readonly options: BreakerOptions) {}
 
+  /** Whether the last command that was tried has failed. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
   /** Whether a command may be sent now. True during a failure means that this command is the one that tries. */
   allows(): boolean {
     if (!this.#broken) return true;

@@ -1,6 +1,6 @@
 import type { Clock, KeyValueStore, Logger, Messages } from '@breakwater/registry-core';
 import { openRedis } from './open-redis.js';
-import { RedisCommands } from './redis-commands.js';
+import { RedisCommands, type RedisFacts } from './redis-commands.js';
 import { RedisKeyValueStore } from './redis-key-value-store.js';
 import { RedisMessages } from './redis-messages.js';
 import { createSealedText } from './sealed-text.js';
@@ -19,6 +19,7 @@ export interface RedisStateOptions {
 export interface RedisState {
   readonly values: KeyValueStore;
   readonly messages: Messages;
+  readonly facts: RedisFacts;
   /** Ends the connections, whatever they are in the middle of. */
   close(): void;
 }
@@ -33,6 +34,9 @@ export function openRedisState({ url, secretKey, clock, logger, monotonic }: Red
   return {
     values: new RedisKeyValueStore({ commands, sealed, clock, prefix }),
     messages: new RedisMessages({ commands, subscriber, logger, prefix }),
+    get facts() {
+      return commands.facts;
+    },
     close() {
       redis.disconnect();
       subscriber.disconnect();

@@ -256,6 +256,7 @@ describeWith(redisServerTool())('a Redis that fails', () => {
 
   test('F105: hung: one command waits for one time-out, the next hundred are not sent at all', async () => {
     await isUp(state);
+    const skippedBefore = state.facts.skipped;
     server.freeze();
     const before = asked();
     const began = performance.now();
@@ -272,10 +273,14 @@ describeWith(redisServerTool())('a Redis that fails', () => {
       fields: { code: 'ETIMEDOUT' },
       message: 'Redis cannot be used; going on without it',
     });
+    expect(state.facts.isUp).toBe(false);
+    expect(state.facts.skipped - skippedBefore).toBe(100);
+    expect(state.facts.failed.get('ETIMEDOUT')).toBe(1);
 
     server.thaw();
     await isUp(state);
     expect(lines.at(-1)?.message).toBe('Redis is used again');
+    expect(state.facts.isUp).toBe(true);
   });
 
   test('F105: hung while it is connected: after the pause one tries, and everybody else goes on', async () => {
@@ -354,5 +359,46 @@ describeWith(redisServerTool())('a Redis that fails', () => {
     }
     expect(lines.length).toBeGreaterThan(0);
     expect(inspect(lines, { depth: 20, showHidden: true })).not.toContain('canary');
+  });
+});
+
+describeWith(redisServerTool())('a Redis that is not one', () => {
+  test.each([
+    ['cluster', 'CLUSTERDOWN', /Cluster is not supported/],
+    ['sentinel', 'ERR', /Sentinel does not, and is not supported/],
+  ] as const)('%s: everything is a miss, and the log says what to do', async (as, code, hint) => {
+    await using server = await startRedisServer({ as });
+    const lines: LogFields[] = [];
+    const log = (fields: LogFields) => void lines.push(fields);
+    const logger: Logger = { debug: log, info: log, warn: log, error: log };
+    const state = openRedisState({ url: server.url, secretKey: SECRET_KEY, clock: movableClock(), logger, monotonic });
+    try {
+      await until('it answers', async () => {
+        monotonic.advance({ seconds: 1 });
+        await state.values.set('a', 'one', HOUR_MS);
+        return state.facts.failed.has(code);
+      });
+      expect(await state.values.get('a')).toBeUndefined();
+      expect(lines.find((fields) => fields['code'] === code)?.['hint']).toMatch(hint);
+    } finally {
+      state.close();
+    }
+  });
+
+  test('one that wants a password: the log says where it stands', async () => {
+    await using server = await startRedisServer({ password: 'the password of Redis' });
+    const lines: LogFields[] = [];
+    const log = (fields: LogFields) => void lines.push(fields);
+    const logger: Logger = { debug: log, info: log, warn: log, error: log };
+    const url = `redis://127.0.0.1:${server.port}`;
+    const state = openRedisState({ url, secretKey: SECRET_KEY, clock: movableClock(), logger, monotonic });
+    try {
+      await until('it is told', () => lines.some((fields) => fields['code'] === 'NOAUTH'));
+      await sleep(500);
+      expect(lines.filter((fields) => fields['code'] === 'NOAUTH')).toHaveLength(1);
+      expect(lines.find((fields) => fields['code'] === 'NOAUTH')?.['hint']).toContain('BREAKWATER_REDIS_URL');
+    } finally {
+      state.close();
+    }
   });
 });
