@@ -7,6 +7,7 @@ export default {
     : [
         '<rootDir>/packages/*/src/**/*.test.ts',
         '<rootDir>/packages/*/test/**/*.test.ts',
+        '<rootDir>/examples/**/*.test.ts',
         '<rootDir>/scripts/**/*.test.mjs',
       ],
   testPathIgnorePatterns: slow ? ['/node_modules/'] : ['/node_modules/', '\\.slow\\.test\\.ts$'],

@@ -14,6 +14,10 @@ for (const name of readdirSync(join(ROOT, 'packages'))) {
     }
   }
 }
+const examples = join(ROOT, 'examples');
+for (const file of readdirSync(examples, { recursive: true })) {
+  if (/\.ts$/.test(file)) files.set(`examples/${file}`, readFileSync(join(examples, file), 'utf8'));
+}
 const problems = checkImports(files);
 for (const problem of problems) console.error(problem);
 process.exitCode = problems.length === 0 ? 0 : 1;

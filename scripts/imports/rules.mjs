@@ -14,6 +14,9 @@ const MAY_IMPORT = {
   'test-kit': ['registry-core', 'registry-http', 'proxy-cache', 'org-settings', 'gc', 'registry-host'],
 };
 
+/** What other hosts build on. */
+const PUBLIC = ['registry-core', 'registry-http', 'proxy-cache', 'org-settings', 'gc'];
+
 const UPSTREAM = { where: /^packages\/proxy-cache\/src\/upstream\//, said: 'proxy-cache/src/upstream/' };
 const POSTGRES = { where: /^packages\/[^/]+\/src\/postgres\//, said: '*/src/postgres/' };
 const REDIS = { where: /^packages\/[^/]+\/src\/redis\//, said: '*/src/redis/' };
@@ -73,6 +76,10 @@ export function checkImports(files) {
   for (const [file, source] of files) {
     const { imports, fetchLines } = scan(source);
     const owner = file.split('/')[1];
+    if (file.startsWith('examples/')) {
+      for (const each of imports) checkExample(file, each, (text) => problems.push(`${file}:${each.line} ${text}`));
+      continue;
+    }
     const exempt = owner === 'test-kit' || isTest(file);
     const edges = [];
     for (const each of imports) {
@@ -86,6 +93,15 @@ export function checkImports(files) {
     for (const line of fetchLines) problems.push(`${file}:${line} fetch belongs into ${UPSTREAM.said}`);
   }
   return [...problems, ...cycles(graph)];
+}
+
+/** An example is somebody else's host: it has the packages and nothing of ours beside them. */
+function checkExample(file, { from }, say) {
+  const name = /^@breakwater\/([^/]+)$/.exec(from)?.[1];
+  if (from.startsWith('@breakwater/') && name === undefined) say(`${from} reaches into a package`);
+  const own = isTest(file) ? [...PUBLIC, 'test-kit'] : PUBLIC;
+  if (name !== undefined && !own.includes(name)) say(`an example may not import ${name}`);
+  if (from.startsWith('..')) say(`${from} leaves the example`);
 }
 
 function isTest(file) {

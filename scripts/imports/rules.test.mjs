@@ -38,6 +38,10 @@ describe('import fences', () => {
     ['packages/settings-page/src/a.tsx', "import { x } from '@breakwater/registry-core';", 'may not import'],
     ['packages/settings-page/src/a.tsx', "const answer = await fetch('/api');", 'fetch belongs into'],
     ['packages/gc/src/a.ts', "import './a.css';", 'needs the suffix .js'],
+    ['examples/host/a.ts', "import { x } from '@breakwater/registry-host';", 'may not import registry-host'],
+    ['examples/host/a.ts', "import { x } from '@breakwater/test-kit';", 'may not import test-kit'],
+    ['examples/host/a.ts', "import { x } from '../../packages/gc/src/index.js';", 'leaves the example'],
+    ['examples/host/a.test.ts', "import { x } from '@breakwater/registry-host';", 'may not import registry-host'],
     // What looks like a comment or a string and is none must not hide the line behind it.
     ['packages/gc/src/a.ts', "const a = '/*';\nimport { x } from '@breakwater/proxy-cache';", 'a.ts:2 gc may not'],
     ['packages/gc/src/a.ts', "const a = /['\"`]/;\nimport { x } from '@breakwater/proxy-cache';", 'a.ts:2 gc may not'],
