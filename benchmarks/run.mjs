@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from '../scripts/build.mjs';
 import { setUp } from '../scripts/setup.mjs';
+import { measureCold } from './cold.mjs';
 import { startBreakwater } from './contenders/breakwater.mjs';
 import { startDockerRegistry, startProxy } from './contenders/docker-registry.mjs';
 import { startNginx } from './contenders/nginx.mjs';
@@ -15,7 +16,7 @@ import { loadBlob, loadManifest } from './lib/load.mjs';
 import { printable, summarize } from './lib/report.mjs';
 import { findTools } from './lib/tools.mjs';
 
-// node benchmarks/run.mjs [--short] [--rounds n] [--seconds n] [--only manifest|blob] [--profile directory]
+// node benchmarks/run.mjs [--short] [--rounds n] [--seconds n] [--only manifest|blob|cold] [--profile directory]
 //
 // A cached manifest and a cached blob from this registry, from nginx and from docker-registry in proxy mode, measured in
 // turns. See docs/benchmarks.md.
@@ -62,6 +63,11 @@ async function main() {
   try {
     const machine = describeMachine(tools);
     console.log(Object.values(machine).join('\n'));
+    if (options.only === 'cold') {
+      const cold = await measureCold(tools, directory, { blobBytes, rounds: options.rounds ? rounds : 1 });
+      save({ machine, cold });
+      return;
+    }
     const contenders = await startAll(tools, directory);
     const measured = await measureAll(tools, contenders);
     const names = contenders.map(({ name }) => name);
