@@ -65,8 +65,29 @@ test('turns come back, however they were used', async () => {
 
 test('a process that is far behind takes no more downloads until it has caught up', async () => {
   let behindMs = 501;
-  const slots = new DownloadSlots(DEFAULT_DOWNLOAD_LIMITS, { recentMs: () => behindMs });
-  await expect(slots.take(a)).rejects.toMatchObject({ detail: { reason: 'overload' } });
+  const lag = { recentMs: () => behindMs };
+  const impatient = new DownloadSlots({ ...DEFAULT_DOWNLOAD_LIMITS, downloadQueueMs: 1 }, lag);
+  await expect(impatient.take(a)).rejects.toMatchObject({ detail: { reason: 'overload' } });
+  const slots = new DownloadSlots(DEFAULT_DOWNLOAD_LIMITS, lag);
+  expect(() => slots.takeInBackground(a)).toThrow(expect.objectContaining({ detail: { reason: 'overload' } }));
+  const waiting = slots.take(a);
   behindMs = 500;
-  (await slots.take(a))();
+  (await waiting)();
+});
+
+test('work in the background leaves half of the turns to clients, and comes after those who wait', async () => {
+  const limits = { ...DEFAULT_DOWNLOAD_LIMITS, maxDownloads: 16, maxDownloadsPerOrganization: 4 };
+  const slots = new DownloadSlots(limits);
+  const first = slots.takeInBackground(a);
+  slots.takeInBackground(a);
+  const overload = expect.objectContaining({ detail: { reason: 'overload' } });
+  expect(() => slots.takeInBackground(a)).toThrow(overload);
+  const clients = [await slots.take(a), await slots.take(a)];
+  const waiting = slots.take(a);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(() => slots.takeInBackground(b)).toThrow(overload);
+  first();
+  const third = await waiting;
+  slots.takeInBackground(b)();
+  for (const release of [...clients, third]) release();
 });

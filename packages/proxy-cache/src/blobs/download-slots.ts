@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type OrganizationName, RegistryError } from '@breakwater/registry-core';
 
 /** How many downloads run at a time. What is cached never waits for one. */
@@ -28,6 +29,9 @@ export const DEFAULT_DOWNLOAD_LIMITS: DownloadLimits = {
 
 /** What of its turns an organization leaves to its clients: those in the background are taken from the rest only. */
 const CLIENTS_SHARE = 0.5;
+
+/** How often a process that is far behind looks whether it still is, in milliseconds. */
+const LOOK_AGAIN_MS = 100;
 
 interface Waiting {
   readonly organization: OrganizationName;
@@ -70,10 +74,19 @@ export class DownloadSlots {
    * @throws RegistryError UNAVAILABLE with reason `overload` when the wait was in vain
    */
   async take(organization: OrganizationName): Promise<() => void> {
-    if (this.lag.recentMs() > this.limits.maxLagMs) throw overloaded();
+    await this.#caughtUp();
     if (!this.#isFree(organization)) await this.#wait(organization);
     else this.#occupy(organization);
     return this.#onceReleased(organization);
+  }
+
+  /** A process that is far behind takes no more downloads. Many clients may wait for this one, so it is not refused at once. */
+  async #caughtUp(): Promise<void> {
+    const { maxLagMs, downloadQueueMs } = this.limits;
+    for (const until = performance.now() + downloadQueueMs; this.lag.recentMs() > maxLagMs; ) {
+      if (performance.now() >= until) throw overloaded();
+      await sleep(Math.min(LOOK_AGAIN_MS, downloadQueueMs));
+    }
   }
 
   #onceReleased(organization: OrganizationName): () => void {

@@ -76,6 +76,8 @@ type Release = () => void;
 /** Pulls of blobs: from the host's store, else streamed from the upstream while they are stored. */
 export class PullThroughBlobs {
   readonly #joined = new Map<string, Joined>();
+  /** Look-ups under way, and whether they find something. */
+  readonly #looks = new Map<string, Promise<boolean>>();
   readonly #closing = new AbortController();
 
   constructor(private readonly parts: PullThroughBlobsParts) {}
@@ -94,7 +96,7 @@ export class PullThroughBlobs {
     let storeFailure: unknown;
     for (;;) {
       try {
-        const stored = await this.parts.local.open(repository, digest);
+        const stored = await this.#stored(repository, digest);
         if (stored !== undefined) {
           this.#tellPull(repository, digest, 'hit');
           return { blob: stored, headers: hitHeaders() };
@@ -264,6 +266,22 @@ export class PullThroughBlobs {
     const joined = { blob, ended };
     this.#joined.set(key, joined);
     return joined;
+  }
+
+  /**
+   * Looks into the store. Of those who ask for the same at once one looks, and the others only where there is something:
+   * a thousand look-ups for one cold blob would have the database shed them.
+   */
+  async #stored(repository: ProxiedRepository, digest: Digest): Promise<OpenBlob | undefined> {
+    const key = contentKey(repository, digest);
+    const ahead = this.#looks.get(key);
+    if (ahead !== undefined) return (await ahead) ? this.parts.local.open(repository, digest) : undefined;
+    const look = this.parts.local.open(repository, digest);
+    const found = look.then((blob) => blob !== undefined);
+    this.#looks.set(key, found);
+    const done = () => this.#looks.delete(key);
+    found.then(done, done);
+    return look;
   }
 
   async #storedSize(repository: ProxiedRepository, digest: Digest): Promise<number | undefined> {
