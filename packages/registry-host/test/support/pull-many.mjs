@@ -10,7 +10,7 @@ const wanted = JSON.parse(wantedText);
 const left = leaveAfter === undefined ? undefined : get(wanted[0], undefined, Number(leaveAfter));
 const problems = (await Promise.all(Array.from({ length: Number(clients) }, client))).flat();
 await left;
-console.log(JSON.stringify({ count: problems.length, some: problems.slice(0, 5) }));
+process.stdout.write(`${JSON.stringify({ count: problems.length, some: problems.slice(0, 5) })}\n`);
 
 async function client() {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
