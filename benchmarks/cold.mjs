@@ -16,7 +16,7 @@ const MIB = 1024 * 1024;
 const CLIENTS = [1, 16, 200];
 /** The upstream is far away: all connections to it together have this many MiB a second. */
 const LINK_MIB = 8;
-const UPSTREAM = join(import.meta.dirname, 'lib', 'cold-upstream.mjs');
+const UPSTREAM = join(import.meta.dirname, 'cold-upstream.mjs');
 
 /** What has to hold, by the row that it is said of. */
 const SAME_AS_DOCKER = 'at least as fast as docker-registry with 1 client';

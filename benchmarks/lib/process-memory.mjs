@@ -16,11 +16,6 @@ export function peakMemory(root) {
   return family(root).reduce((sum, pid) => sum + field(pid, 'VmHWM'), 0);
 }
 
-/** What they hold now, in bytes. */
-export function memory(root) {
-  return family(root).reduce((sum, pid) => sum + field(pid, 'VmRSS'), 0);
-}
-
 function family(root) {
   const below = new Map();
   for (const name of readdirSync('/proc').filter((each) => /^[0-9]+$/.test(each))) {

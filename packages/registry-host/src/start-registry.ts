@@ -12,6 +12,7 @@ import {
   type Deadlines,
   type Lookup,
   type ProxyCache,
+  type ProxyCacheOptions,
   type SpoolDisk,
 } from '@breakwater/proxy-cache';
 import type { Clock, Logger, OrganizationName } from '@breakwater/registry-core';
@@ -91,6 +92,8 @@ export interface RegistryOptions {
   readonly deadlines?: Partial<Deadlines>;
   /** Default the machine's own. */
   readonly disk?: Disk;
+  /** How many downloads run at a time, and how long their leases hold. */
+  readonly downloads?: ProxyCacheOptions['downloads'];
   /** Connection to a database other than the configured one. */
   readonly connection?: Knex.PgConnectionConfig;
 }
@@ -215,7 +218,7 @@ interface Parts {
 
 /** The wiring. Here the compiler proves that what one package needs of another is what the other has. */
 function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Array): Parts {
-  const { config, logger, lookup, deadlines, disk = {} } = options;
+  const { config, logger, lookup, deadlines, downloads, disk = {} } = options;
   const postgresClock = options.clock === undefined ? new PostgresClock(database, logger) : undefined;
   const clock = options.clock ?? (postgresClock as PostgresClock);
   const shared = openSharedState({ redisUrl: config.redisUrl, secretKey, clock, logger });
@@ -343,6 +346,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     messages: shared.messages,
     ...(lookup === undefined ? {} : { lookup }),
     ...(deadlines === undefined ? {} : { deadlines }),
+    ...(downloads === undefined ? {} : { downloads }),
   });
   const gc = createGc({
     knex: database,

@@ -3,9 +3,12 @@ import type { Clock, Logger, UpstreamFailureClass } from '@breakwater/registry-c
 import type { DownloadKey, DownloadLeaseTable, LeaseRecord } from '../postgres/download-lease-table.js';
 import { orUnavailable } from '../postgres/unavailable.js';
 import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
+import { hasEnded, ownIdentity } from './process-identity.js';
 
 /** Heart-beats in the time of a lease (P10): 10 s of 30. */
 const BEATS_PER_LEASE = 3;
+/** Between what is random in the name of a holder and its process. */
+const SEPARATOR = '-';
 /** How long a failure stays to be read by those who follow, who look twice a second, in milliseconds. */
 const HEARD_AFTER_MS = 5_000;
 
@@ -14,6 +17,8 @@ const HEARD_AFTER_MS = 5_000;
  * file of its own, so that a holder who was taken for dead, and is not, does no harm.
  */
 export class DownloadLeases {
+  readonly #process = ownIdentity();
+
   /** @param leaseMs how long a lease holds without a heart-beat, in milliseconds */
   constructor(
     private readonly table: DownloadLeaseTable,
@@ -27,15 +32,18 @@ export class DownloadLeases {
    * @throws RegistryError UNAVAILABLE with reason `database`
    */
   async claim(key: DownloadKey): Promise<DownloadLease | LeaseRecord> {
-    const holder = randomBytes(8).toString('hex');
+    const holder = `${randomBytes(8).toString('hex')}${SEPARATOR}${this.#process}`;
+    let ended: string | undefined;
     for (;;) {
       const now = this.clock.now();
-      if (await orUnavailable(this.table.claim(key, holder, now, now + this.leaseMs))) {
+      if (await orUnavailable(this.table.claim(key, holder, now, now + this.leaseMs, ended))) {
         return new DownloadLease(key, holder, this.table, this.clock, this.logger, this.leaseMs);
       }
       const held = await this.find(key);
       // Gone again in between: it is free.
-      if (held !== undefined) return held;
+      if (held === undefined) continue;
+      if (held.holder === ended || !isEnded(held)) return held;
+      ended = held.holder;
     }
   }
 
@@ -54,10 +62,14 @@ export class DownloadLeases {
     await this.table.forget(this.clock.now() - HEARD_AFTER_MS);
   }
 
-  /** Whether its holder has not been heard of for too long, or has given up. */
+  /** Whether its holder has not been heard of for too long, has given up, or is known to have ended. */
   isOver(record: LeaseRecord): boolean {
-    return record.expiresAt <= this.clock.now();
+    return record.expiresAt <= this.clock.now() || isEnded(record);
   }
+}
+
+function isEnded({ holder }: LeaseRecord): boolean {
+  return hasEnded(holder.slice(holder.indexOf(SEPARATOR) + 1));
 }
 
 /** A lease that this process has. Nothing it does fails: who cannot reach the database goes on without. */

@@ -30,14 +30,17 @@ interface LeaseRow {
 export class DownloadLeaseTable {
   constructor(private readonly knex: Knex) {}
 
-  /** Takes the lease until then, unless somebody has it at `now`. */
-  async claim(key: DownloadKey, holder: string, now: number, until: number): Promise<boolean> {
+  /** Takes the lease until then, unless somebody has it at `now` who is not `ended`. */
+  async claim(key: DownloadKey, holder: string, now: number, until: number, ended?: string): Promise<boolean> {
     const columns = { holder, expires_at: new Date(until), size: null, failure: null };
     const claimed = await this.knex('download_lease')
       .insert({ ...toColumns(key), ...columns })
       .onConflict(KEY)
       .merge(columns)
-      .where('download_lease.expires_at', '<=', new Date(now))
+      .where((free) => {
+        free.where('download_lease.expires_at', '<=', new Date(now));
+        if (ended !== undefined) free.orWhere('download_lease.holder', ended);
+      })
       .returning('holder');
     return claimed.length > 0;
   }

@@ -2,7 +2,7 @@ import { createHash, randomFillSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-// node benchmarks/lib/cold-upstream.mjs <bytes of a blob> <how many blobs>
+// node benchmarks/cold-upstream.mjs <bytes of a blob> <how many blobs>
 //
 // An upstream registry of large blobs for measuring: it holds them in memory, counts what it sends, and sends as fast as
 // the link that it is told to be. `/stats` tells the counts and sets them back; `/link?mib=8` makes all connections
