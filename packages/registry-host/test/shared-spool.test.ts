@@ -92,7 +92,7 @@ test('F135: the leader is killed, and a hundred waiters of another process get t
   expect([first, more]).toEqual([undefined, []]);
   expect(Number(/^bytes=(\d+)-$/.exec(rest ?? '')?.[1])).toBeGreaterThanOrEqual(4 * MIB);
   await ownReader;
-});
+}, 120_000);
 
 test('F139: the leader is stopped; its lease runs out, and when it wakes up it does no harm', async () => {
   const { leader, other } = await start(1_500);
@@ -105,4 +105,4 @@ test('F139: the leader is stopped; its lease runs out, and when it wakes up it d
   expect(await hashedGet(`${other.url}${path}`)).toEqual(good);
   for (let waited = 0; (await spooledBytes()) > 0 && waited < 10_000; waited += 100) await sleep(100);
   expect(await spooledBytes()).toBe(0);
-});
+}, 120_000);
