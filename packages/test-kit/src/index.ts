@@ -21,7 +21,15 @@ export {
   skopeoPush,
   writeDirectoryLayout,
 } from './clients/skopeo.js';
-export { chromiumTool, dockerRegistryTool, redisServerTool, skopeoTool } from './clients/tools.js';
+export {
+  buildahTool,
+  chromiumTool,
+  containerdTool,
+  dockerRegistryTool,
+  podmanTool,
+  redisServerTool,
+  skopeoTool,
+} from './clients/tools.js';
 export { type Duration, durationMs, type MovableClock, movableClock } from './clock/movable-clock.js';
 export { type BrokenRegistry, startBrokenRegistry } from './conformance/broken-registry.js';
 export type { Check, Section } from './conformance/check.js';

@@ -19,3 +19,18 @@ export function redisServerTool(): Need {
 export function chromiumTool(): Need {
   return tool('chromium', 'apt-get install chromium');
 }
+
+/** The real podman. */
+export function podmanTool(): Need {
+  return tool('podman', 'apt-get install podman');
+}
+
+/** The real buildah. */
+export function buildahTool(): Need {
+  return tool('buildah', 'apt-get install buildah');
+}
+
+/** The real containerd, with its client `ctr`. */
+export function containerdTool(): Need {
+  return tool('containerd', 'apt-get install containerd');
+}
