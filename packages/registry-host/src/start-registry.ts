@@ -425,6 +425,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
         isUser: async (name) => (await users.find(name)) !== undefined,
         seededUser: ADMINISTRATOR,
         onChanged: () => accessChanges.changed(),
+        documented: [...orgSettings.operations, ...proxyCache.operations, ...gc.operations],
         logger,
       }),
     ],

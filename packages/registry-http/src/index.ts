@@ -25,6 +25,7 @@ export {
   invalidRequest,
   isApiError,
 } from './api/api-error.js';
+export { type ApiFacts, openApiDocument } from './api/openapi.js';
 export type { ApiAnswer, ApiCall, ApiOperation, OrganizationCall, SignedInCall } from './api/operation.js';
 export { pageToken, readPageToken } from './api/page-token.js';
 export { readFields, readQuery } from './api/read-fields.js';

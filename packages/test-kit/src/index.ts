@@ -64,6 +64,7 @@ export { describeWith, type Need, root, testWith, tool } from './needs.js';
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './postgres/create-test-database.js';
 export { openPool } from './postgres/pool.js';
 export type { TestConnection } from './postgres/test-server.js';
+export type { ApiContract, DocumentedOperation } from './registry/api-contract.js';
 export {
   type ApiAnswer,
   registryState,

@@ -1,6 +1,6 @@
 import {
   formatUpstreamAddress,
-  type PrefetchMode,
+  PREFETCH_MODES,
   parseUpstreamAddress,
   type UpstreamCredentials,
 } from '@breakwater/registry-core';
@@ -8,9 +8,9 @@ import { z } from 'zod';
 import type { FieldProblem } from '../errors.js';
 import { readCertificates } from './certificates.js';
 import { meantField } from './near-miss.js';
-import { isPrefetchBytes, isPrefetchMode, prefetchBytesProblem, prefetchModeProblem } from './prefetch.js';
-import { isQuota, quotaProblem } from './quota.js';
-import { isSeconds, kindOf, secondsProblem } from './seconds.js';
+import { MAX_PREFETCH_BYTES, prefetchBytesProblem, prefetchModeProblem } from './prefetch.js';
+import { quotaProblem } from './quota.js';
+import { kindOf, MAX_SECONDS, secondsProblem } from './seconds.js';
 import { checkPeriods, DEFAULT_VALUES, type SettingsValues } from './settings-values.js';
 
 /** A body that was understood, or everything that is wrong with it. */
@@ -41,21 +41,25 @@ export interface UpdateRequest {
 const MAX_CREDENTIAL_LENGTH = 4096;
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
 
-const flag = z.custom<boolean>((value) => typeof value === 'boolean', {
-  error: (issue) => `must be true or false, a JSON boolean; it is ${kindOf(issue.input)}`,
-});
-const seconds = z
-  .custom<number>(isSeconds, { error: (issue) => secondsProblem(issue.input, false) })
+/** The words of one problem for every way in which a value can be wrong. */
+type Problem = (value: unknown) => string;
+
+/** Whole numbers within bounds: what the documentation says and what is checked are the same lines. */
+function wholeNumber(least: number, most: number, problem: Problem) {
+  const error = { error: (issue: { readonly input?: unknown }) => problem(issue.input), abort: true };
+  return z.int(error).min(least, error).max(most, error);
+}
+
+const flag = z.boolean({ error: (issue) => `must be true or false, a JSON boolean; it is ${kindOf(issue.input)}` });
+const seconds = wholeNumber(0, MAX_SECONDS, (value) => secondsProblem(value, false))
   // A JSON -0 is an integer and no period.
   .transform((value) => Math.abs(value));
-const secondsOrNull = z
-  .custom<number | null>((value) => value === null || isSeconds(value), {
-    error: (issue) => secondsProblem(issue.input, true),
-  })
-  .transform((value) => (value === null ? null : Math.abs(value)));
-const prefetchMode = z.custom<PrefetchMode>(isPrefetchMode, { error: (issue) => prefetchModeProblem(issue.input) });
-const prefetchBytes = z.custom<number>(isPrefetchBytes, { error: (issue) => prefetchBytesProblem(issue.input) });
-const quota = z.custom<number | null>(isQuota, { error: (issue) => quotaProblem(issue.input) });
+const secondsOrNull = wholeNumber(0, MAX_SECONDS, (value) => secondsProblem(value, true))
+  .transform((value) => Math.abs(value))
+  .nullable();
+const prefetchMode = z.enum(PREFETCH_MODES, { error: (issue) => prefetchModeProblem(issue.input) });
+const prefetchBytes = wholeNumber(1, MAX_PREFETCH_BYTES, prefetchBytesProblem);
+const quota = wholeNumber(1, Number.MAX_SAFE_INTEGER, quotaProblem).nullable();
 const upstream = z
   .string({
     error: (issue) => `must be a text host[:port][/namespace], for example docker.io; it is ${kindOf(issue.input)}`,
@@ -66,52 +70,63 @@ const upstream = z
     context.addIssue({ code: 'custom', message: address.problem });
     return z.NEVER;
   });
-const username = z
-  .custom<string | null>((value) => value === null || typeof value === 'string', {
-    error: (issue) => `must be a text, or null; it is ${kindOf(issue.input)}`,
-  })
-  .superRefine((value, context) => {
-    if (value === null) return;
-    const problem = lengthOrControl(value) ?? (value.includes(':') ? 'must not hold a colon (RFC 7617)' : undefined);
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+const credential = z
+  .string({ error: (issue) => `must be a text, or null; it is ${kindOf(issue.input)}` })
+  .max(MAX_CREDENTIAL_LENGTH, {
+    error: `must be at most ${MAX_CREDENTIAL_LENGTH} characters long`,
+    abort: true,
   });
-const password = z
-  .custom<string | null>((value) => value === null || typeof value === 'string', {
-    error: (issue) => `must be a text, or null; it is ${kindOf(issue.input)}`,
-  })
+const username = credential
   .superRefine((value, context) => {
-    const problem = value === null ? undefined : lengthOrControl(value);
+    const problem = controlProblem(value) ?? (value.includes(':') ? 'must not hold a colon (RFC 7617)' : undefined);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-  });
+  })
+  .nullable();
+const password = credential
+  .superRefine((value, context) => {
+    const problem = controlProblem(value);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  })
+  .nullable();
 
 const certificates = z
-  .custom<string | null>((value) => value === null || typeof value === 'string', {
-    error: (issue) => `must be a text of PEM certificates, or null; it is ${kindOf(issue.input)}`,
-  })
+  .string({ error: (issue) => `must be a text of PEM certificates, or null; it is ${kindOf(issue.input)}` })
   .transform((value, context) => {
-    if (value === null) return null;
     const read = readCertificates(value);
     if (!('problem' in read)) return read.pem;
     context.addIssue({ code: 'custom', message: read.problem });
     return z.NEVER;
-  });
+  })
+  .nullable();
 
 /** Fields of a body. Unknown ones pass, as with Quay, unless they look like slips. */
 export const bodySchema = z.looseObject({
-  upstream_registry: upstream.optional(),
-  upstream_registry_username: username.optional(),
-  upstream_registry_password: password.optional(),
-  upstream_ca_pem: certificates.optional(),
-  insecure: flag.optional(),
-  staleness_period_s: seconds.optional(),
-  check_interval_s: secondsOrNull.optional(),
-  expiration_s: seconds.optional(),
-  serve_when_removed: flag.optional(),
-  serve_when_denied: flag.optional(),
-  anonymous_pull: flag.optional(),
-  prefetch: prefetchMode.optional(),
-  prefetch_max_bytes: prefetchBytes.optional(),
-  quota_bytes: quota.optional(),
+  upstream_registry: upstream
+    .optional()
+    .meta({ description: 'host[:port][/namespace] of the registry behind the organization' }),
+  upstream_registry_username: username.optional().meta({ description: 'with a password, or null for neither' }),
+  upstream_registry_password: password
+    .optional()
+    .meta({ description: 'with a user name, or null for neither; never shown again' }),
+  upstream_ca_pem: certificates
+    .optional()
+    .meta({ description: 'PEM certificates that are trusted beside the usual ones, or null' }),
+  insecure: flag.optional().meta({ description: 'http instead of https' }),
+  staleness_period_s: seconds
+    .optional()
+    .meta({ description: 'age up to which an image is served whatever the upstream does; 0 = never unconfirmed' }),
+  check_interval_s: secondsOrNull
+    .optional()
+    .meta({ description: 'age up to which a pull asks nobody; null = the staleness period, 0 = every pull asks' }),
+  expiration_s: seconds.optional().meta({ description: 'how long after its last use an image is kept; 0 = for ever' }),
+  serve_when_removed: flag
+    .optional()
+    .meta({ description: 'shield, too, when the upstream says that the image is gone' }),
+  serve_when_denied: flag.optional().meta({ description: 'shield, too, when the upstream refuses our credentials' }),
+  anonymous_pull: flag.optional().meta({ description: 'pull without signing in' }),
+  prefetch: prefetchMode.optional().meta({ description: 'what of a pulled image is fetched behind the pull' }),
+  prefetch_max_bytes: prefetchBytes.optional().meta({ description: 'largest image that is fetched behind a pull' }),
+  quota_bytes: quota.optional().meta({ description: 'most bytes that are kept for the organization; null = no quota' }),
 });
 type Body = z.infer<typeof bodySchema>;
 
@@ -214,7 +229,6 @@ function credentialsChange(
   return name === null || secret === null ? { kind: 'remove' } : { kind: 'keep' };
 }
 
-function lengthOrControl(value: string): string | undefined {
-  if (value.length > MAX_CREDENTIAL_LENGTH) return `must be at most ${MAX_CREDENTIAL_LENGTH} characters long`;
+function controlProblem(value: string): string | undefined {
   return UNPRINTABLE.test(value) ? 'must not hold control characters such as a line feed at its end' : undefined;
 }

@@ -1,26 +1,16 @@
-import { PREFETCH_MODES, type PrefetchMode } from '@breakwater/registry-core';
+import { PREFETCH_MODES } from '@breakwater/registry-core';
 import { kindOf } from './seconds.js';
 
 /** Most bytes that an organization can allow for one image: one TiB. */
-const MAX_BYTES = 1024 ** 4;
+export const MAX_PREFETCH_BYTES = 1024 ** 4;
 const RIGHT_MODES = `must be one of ${PREFETCH_MODES.map((mode) => JSON.stringify(mode)).join(', ')}`;
-const RIGHT_BYTES = `must be a whole number of bytes from 1 to ${MAX_BYTES}`;
-
-/** True for what `prefetch` may be. */
-export function isPrefetchMode(value: unknown): value is PrefetchMode {
-  return PREFETCH_MODES.some((mode) => mode === value);
-}
+const RIGHT_BYTES = `must be a whole number of bytes from 1 to ${MAX_PREFETCH_BYTES}`;
 
 /** Why a value is no prefetch mode, and what would be right. */
 export function prefetchModeProblem(value: unknown): string {
   const is = typeof value === 'string' ? `the text ${JSON.stringify(value.slice(0, 40))}` : kindOf(value);
   const hint = value === false || value === null ? '; "off" fetches nothing in the background' : '';
   return `${RIGHT_MODES}; it is ${is}${hint}`;
-}
-
-/** True for what `prefetch_max_bytes` may be. */
-export function isPrefetchBytes(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_BYTES;
 }
 
 /** Why a value is no limit, and what would be right. */

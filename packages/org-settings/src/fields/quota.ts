@@ -2,11 +2,6 @@ import { kindOf } from './seconds.js';
 
 const RIGHT = 'must be a whole number of bytes from 1 to 9007199254740991, or null for no quota';
 
-/** True for what `quota_bytes` may be. */
-export function isQuota(value: unknown): value is number | null {
-  return value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1);
-}
-
 /** Why a value is no quota, and what would be right. */
 export function quotaProblem(value: unknown): string {
   if (typeof value === 'number') return `${RIGHT}; it is ${value}`;

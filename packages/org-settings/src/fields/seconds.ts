@@ -1,10 +1,5 @@
 /** Longest period in seconds: ten years. */
-const MAX_SECONDS = 315_360_000;
-
-/** True for what a period may be. */
-export function isSeconds(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_SECONDS;
-}
+export const MAX_SECONDS = 315_360_000;
 
 /** Why a value is no period, and what would be right. */
 export function secondsProblem(value: unknown, orNull: boolean): string {

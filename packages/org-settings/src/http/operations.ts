@@ -13,6 +13,7 @@ import { logsOperation } from './logs-operation.js';
 const FAILURE_CLASS_NAMES = Object.keys(FAILURE_CLASSES) as FailureClass[];
 const CONFIG_PATH = '/api/v1/organization/{orgname}/proxycache';
 
+const IF_MATCH = { 'If-Match': 'the ETag of the settings that are meant: 412 when they have changed since' };
 const testAnswer = z.strictObject({
   ok: z.boolean().meta({ description: 'no step failed' }),
   steps: z.array(
@@ -65,6 +66,7 @@ export function settingsOperations(editor: SettingsEditor, audit: Pick<AuditTrai
       summary:
         'Changes the settings that the body names; If-Match keeps two administrators from overwriting each other.',
       right: 'write-settings',
+      headers: IF_MATCH,
       body: bodySchema,
       answers: { 200: { description: 'all settings, and their new version as ETag', body: settingsSchema } },
       async handle({ organization, principal, request, body }) {
@@ -78,6 +80,7 @@ export function settingsOperations(editor: SettingsEditor, audit: Pick<AuditTrai
       path: CONFIG_PATH,
       summary: 'Stops proxying at once; what is cached is left to garbage collection.',
       right: 'write-settings',
+      headers: IF_MATCH,
       answers: { 201: { description: 'deleted', body: z.literal('Deleted') } },
       async handle({ organization, principal, request }) {
         await editor.remove(organization, parseIfMatch(request.headers['if-match']), principal.name);

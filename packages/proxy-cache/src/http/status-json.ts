@@ -13,6 +13,7 @@ const counts = z.partialRecord(z.enum(Object.values(TIMELINE_KINDS)), z.record(z
 /** What `health` answers. */
 export const statusSchema = z.strictObject({
   status: z.enum(['up', 'down', 'unknown']),
+  at: z.iso.datetime().meta({ description: 'the time by the clock of the registry' }),
   upstream: z.string(),
   origin: z.string().nullable().meta({ description: 'name of the host that is dialled' }),
   known_down_since: time,

@@ -1,6 +1,7 @@
 import type { Access, Logger } from '@breakwater/registry-core';
 import { type AdmissionParts, type ApiHandler, type ApiOperation, serveOperations } from '@breakwater/registry-http';
 import { json } from 'express';
+import { documentRoutes } from './document-routes.js';
 import { type OrganizationOperationParts, organizationOperations } from './organization-operations.js';
 import { type RobotOperationParts, robotOperations } from './robot-operations.js';
 import { type SessionOperationParts, sessionOperations } from './session-operations.js';
@@ -17,11 +18,13 @@ export interface HostApiParts
     Omit<UserOperationParts, 'users' | 'members'> {
   readonly access: Access;
   readonly organizations: OrganizationOperationParts['organizations'] & AdmissionParts['organizations'];
+  /** Operations of the packages, which are documented with the host's own. */
+  readonly documented: readonly ApiOperation[];
   readonly logger: Logger;
 }
 
 /** What the host itself has in its API: sessions, users, organizations and their members. */
-export function hostOperations(parts: HostApiParts): readonly ApiOperation[] {
+function hostOperations(parts: HostApiParts): readonly ApiOperation[] {
   return [
     ...sessionOperations(parts),
     ...userOperations(parts),
@@ -32,15 +35,25 @@ export function hostOperations(parts: HostApiParts): readonly ApiOperation[] {
   ];
 }
 
-/** Serves it. All other paths go to `next`. */
+const API = { title: 'Breakwater management API', version: '1.0.0' };
+
+/** Serves it, and the documentation of the whole API. All other paths go to `next`. */
 export function hostApi(parts: HostApiParts): ApiHandler {
   const { access, organizations, logger } = parts;
-  return serveOperations({
-    operations: hostOperations(parts),
+  const operations = hostOperations(parts);
+  const documentation = documentRoutes([...parts.documented, ...operations], API);
+  const api = serveOperations({
+    operations,
     access,
     organizations,
     logger,
     parseJson: json({ limit: '64kb', strict: false, inflate: false }),
     bodyLimit: '64 KiB',
   });
+  return (request, response, next) => {
+    documentation(request, response, (error) => {
+      if (error === undefined) api(request, response, next);
+      else next(error);
+    });
+  };
 }

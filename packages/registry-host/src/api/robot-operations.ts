@@ -81,6 +81,7 @@ export function robotOperations({ robots, onChanged }: RobotOperationParts): rea
       summary: 'Makes a robot and shows its password, this once.',
       right: 'write-settings',
       body: newRobot,
+      bodyOptional: true,
       answers: { 201: { description: 'made', body: robotWithToken } },
       async handle({ organization, path, body }) {
         const name = parseRobotName(path['robot_shortname'] ?? '');

@@ -45,8 +45,12 @@ interface OperationFacts {
   /** One sentence. */
   readonly summary: string;
   readonly query?: z.ZodObject;
+  /** Request headers that mean something here, and what. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Schema of the body; without one no body is read. */
   readonly body?: z.ZodType;
+  /** Whether the body may be left out altogether. */
+  readonly bodyOptional?: true;
   /** Answers that are not refusals, by status. */
   readonly answers: Readonly<Record<number, AnswerFacts>>;
 }

@@ -55,7 +55,8 @@ export function serveOperations(options: ServeOptions): ApiHandler {
     const path = decoded(match.path);
     const admitted = await admit(options, operation, request, path);
     // Only now: nobody without the right gets us to read a body.
-    const body = operation.body === undefined ? undefined : await readBody(options.parseJson, request, response);
+    const wantsBody = operation.body !== undefined && !(operation.bodyOptional === true && isEmpty(request));
+    const body = wantsBody ? await readBody(options.parseJson, request, response) : undefined;
     const call = { request, path, query: new URLSearchParams(query), body, ...admitted };
     writeAnswer(request, response, await (operation.handle as (call: ApiCall) => Promise<ApiAnswer>)(call));
   }
@@ -120,6 +121,9 @@ async function readBody(parser: BodyParser, request: IncomingMessage, response: 
     const message = 'the body must be a JSON object, sent with Content-Type: application/json';
     throw invalidRequest([{ field: undefined, message }]);
   }
+  // Parsers take nothing for an empty object, and a save that silently does nothing is worse than one that is refused.
+  if (isEmpty(request))
+    throw invalidRequest([{ field: undefined, message: 'the body must be a JSON object; it is empty' }]);
   const holder = request as { readonly body?: unknown };
   // A host that parses every body has done it already; its parser need not be of the same version of Express.
   if (request.readableEnded && holder.body !== undefined) return holder.body;
@@ -130,6 +134,11 @@ async function readBody(parser: BodyParser, request: IncomingMessage, response: 
     });
   });
   return holder.body;
+}
+
+/** Whether no body came with the request. */
+function isEmpty({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
 }
 
 function writeAnswer(request: IncomingMessage, response: ServerResponse, answer: ApiAnswer): void {

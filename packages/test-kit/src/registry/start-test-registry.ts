@@ -6,6 +6,7 @@ import type { Deadlines, Lookup } from '@breakwater/proxy-cache';
 import { type Clock, type Logger, silentLogger } from '@breakwater/registry-core';
 import { allMigrations, type Disk, type Registry, readConfig, startRegistry } from '@breakwater/registry-host';
 import { createTestDatabase, type TestDatabase } from '../postgres/create-test-database.js';
+import { ApiContract } from './api-contract.js';
 
 export interface TestRegistryOptions {
   /** Default: Postgres's time. A movable one moves every age, lifetime and window of the registry. */
@@ -35,6 +36,8 @@ export interface TestRegistry extends AsyncDisposable {
   readonly url: string;
   /** `127.0.0.1:port` */
   readonly host: string;
+  /** What the OpenAPI document of the registry promises: `api` holds every answer against it. */
+  contract(): Promise<ApiContract>;
   /** Asks the management API as the administrator; the body is JSON. */
   api(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<ApiAnswer>;
   /** Who may do everything. */
@@ -99,6 +102,7 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
 
 class RunningRegistry implements TestRegistry {
   #closed = false;
+  #contract: Promise<ApiContract> | undefined;
 
   constructor(
     readonly registry: Registry,
@@ -131,7 +135,18 @@ class RunningRegistry implements TestRegistry {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+    const answer = {
+      status: response.status,
+      headers: response.headers,
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+    if (path.startsWith('/api/')) (await this.contract()).check(method, path, answer.status, answer.body);
+    return answer;
+  }
+
+  async contract(): Promise<ApiContract> {
+    this.#contract ??= ApiContract.of(this.url);
+    return this.#contract;
   }
 
   get authorization(): string {

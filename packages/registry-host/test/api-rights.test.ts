@@ -1,0 +1,159 @@
+import { rawGet, startTestRegistry, type TestRegistry } from '@breakwater/test-kit';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+// The authoritative table (S25, S30): what each one gets on each route of the management API and of the registry, in an
+// organization that exists and in one that does not. A route that is documented and not in the table fails.
+
+type Right = 'public' | 'signed-in' | 'administer' | 'read-settings' | 'write-settings';
+
+/** Who may do what. A route is here by its id in the OpenAPI document. */
+const RIGHTS: Readonly<Record<string, Right>> = {
+  signinUser: 'public',
+  logout: 'signed-in',
+  getSession: 'signed-in',
+  getLoggedInUser: 'signed-in',
+  changeUserDetails: 'signed-in',
+  listAppTokens: 'signed-in',
+  createAppToken: 'signed-in',
+  getAppToken: 'signed-in',
+  revokeAppToken: 'signed-in',
+  listOrganizations: 'signed-in',
+  listAllUsers: 'administer',
+  createInstallUser: 'administer',
+  getInstallUser: 'administer',
+  changeInstallUser: 'administer',
+  deleteInstallUser: 'administer',
+  createOrganization: 'administer',
+  runGarbageCollection: 'administer',
+  getOrganization: 'read-settings',
+  getOrganizationMembers: 'write-settings',
+  getOrganizationMember: 'write-settings',
+  putOrganizationMember: 'write-settings',
+  removeOrganizationMember: 'write-settings',
+  listOrgLogs: 'write-settings',
+  getProxyCacheConfig: 'read-settings',
+  createProxyCacheConfig: 'write-settings',
+  updateProxyCacheConfig: 'write-settings',
+  deleteProxyCacheConfig: 'write-settings',
+  validateProxyCacheConfig: 'write-settings',
+  testProxyCacheConnection: 'write-settings',
+  getProxyCacheHealth: 'read-settings',
+  listProxyCacheEvents: 'read-settings',
+  listProxyCacheTags: 'read-settings',
+  checkProxyCache: 'write-settings',
+  pinProxyCacheTags: 'write-settings',
+  unpinProxyCacheTags: 'write-settings',
+  purgeProxyCache: 'write-settings',
+  warmProxyCache: 'write-settings',
+  getProxyCacheWarm: 'read-settings',
+  getOrgRobots: 'write-settings',
+  getOrgRobot: 'write-settings',
+  createOrgRobot: 'write-settings',
+  regenerateOrgRobotToken: 'write-settings',
+  deleteOrgRobot: 'write-settings',
+  getStorageStatus: 'administer',
+  listDamagedContent: 'administer',
+  listQuarantine: 'administer',
+};
+
+const REFUSED = { nobody: 401, wrong: 401, expired: 401 } as const;
+/** What somebody without the right gets; `undefined` = they have it. */
+const TABLE: Readonly<Record<Right, Readonly<Record<string, number | undefined>>>> = {
+  public: {},
+  'signed-in': { ...REFUSED },
+  'read-settings': { ...REFUSED, stranger: 403 },
+  'write-settings': { ...REFUSED, stranger: 403, member: 403 },
+  administer: { ...REFUSED, stranger: 403, member: 403, orgadmin: 403 },
+};
+const WHO = ['nobody', 'wrong', 'expired', 'stranger', 'member', 'orgadmin', 'administrator'] as const;
+type Who = (typeof WHO)[number];
+
+let breakwater: TestRegistry;
+const headers = new Map<Who, Readonly<Record<string, string>>>();
+
+beforeAll(async () => {
+  breakwater = await startTestRegistry();
+  await breakwater.api('POST', '/api/v1/organization/', { name: 'there' });
+  for (const name of ['stranger', 'member', 'orgadmin']) {
+    await breakwater.api('POST', '/api/v1/superuser/users/', { username: name, password: 'password of all' });
+  }
+  await breakwater.api('PUT', '/api/v1/organization/there/members/member', { role: 'member' });
+  await breakwater.api('PUT', '/api/v1/organization/there/members/orgadmin', { role: 'admin' });
+  headers.set('nobody', { authorization: '' });
+  headers.set('wrong', { authorization: 'Basic d3Jvbmc6d3Jvbmc=' });
+  headers.set('expired', { authorization: `Bearer bwt_${'0'.repeat(32)}_${'A'.repeat(43)}` });
+  headers.set('administrator', {});
+  for (const name of ['stranger', 'member', 'orgadmin'] as const) {
+    headers.set(name, { authorization: `Basic ${Buffer.from(`${name}:password of all`).toString('base64')}` });
+  }
+});
+afterAll(() => breakwater?.close());
+
+test('every documented route is in the table, with the same right, and nothing else is', async () => {
+  const documented = (await breakwater.contract()).operations;
+  const rights = Object.fromEntries(documented.map(({ id, right }) => [id, right]));
+  expect(rights).toEqual(RIGHTS);
+});
+
+describe.each(WHO)('%s', (who) => {
+  test('gets on every route what the table says, in an organization that exists and in one that does not', async () => {
+    const wrong: string[] = [];
+    const bodies = new Set<string>();
+    for (const operation of (await breakwater.contract()).operations) {
+      // These would change who is who, or take seconds.
+      if (CHANGES_THE_TEST.has(operation.id) && TABLE[RIGHTS[operation.id] ?? 'administer'][who] === undefined)
+        continue;
+      for (const organization of ['there', 'missing', 'Not-A-Name', 'a%2fb']) {
+        const isOfOrganization = operation.path.includes('{orgname}');
+        if (!isOfOrganization && organization !== 'there') continue;
+        const path = operation.path.replace('{orgname}', organization).replace(/\{\w+\}/g, 'nobody-of-this-name');
+        const body = operation.body === undefined ? undefined : { nonsense: 1 };
+        const answer = await breakwater.api(operation.method, path, body, headers.get(who));
+        const refused = TABLE[RIGHTS[operation.id] ?? 'administer'][who];
+        // An organization that is not there is as one without the right, and only administrators may all.
+        const expected = refused ?? (isOfOrganization && organization !== 'there' ? 403 : undefined);
+        const isRight =
+          expected === undefined
+            ? ![401, 403].includes(answer.status) || operation.id === 'signinUser'
+            : answer.status === expected;
+        if (!isRight) wrong.push(`${operation.id} ${organization}: ${answer.status}, not ${expected}`);
+        if (answer.status === 403 && expected === 403) bodies.add(JSON.stringify(answer.body));
+        if (answer.status === 401 && !answer.headers.has('www-authenticate'))
+          wrong.push(`${operation.id}: no challenge`);
+      }
+    }
+    expect(wrong).toEqual([]);
+    // Alike to the byte, so that nobody can find out which names are taken.
+    expect(bodies.size).toBeLessThanOrEqual(1);
+  });
+
+  test('gets on pulls and pushes what the table says', async () => {
+    const digest = `sha256:${'0'.repeat(64)}`;
+    const authorization = headers.get(who)?.['authorization'];
+    const sent =
+      who === 'administrator' ? { authorization: breakwater.authorization } : { authorization: authorization ?? '' };
+    const status = async (method: 'GET' | 'POST', organization: string, rest: string) =>
+      (await rawGet(`${breakwater.url}/v2/${organization}/app/${rest}`, { method, headers: sent })).status;
+    const isSignedIn = !['nobody', 'wrong', 'expired'].includes(who);
+    const none = isSignedIn ? 403 : 401;
+    const pulls = ['member', 'orgadmin', 'administrator'].includes(who);
+    const pushes = ['orgadmin', 'administrator'].includes(who);
+    for (const rest of [`manifests/${digest}`, 'manifests/v1', `blobs/${digest}`, 'tags/list']) {
+      expect([rest, await status('GET', 'there', rest)]).toEqual([rest, pulls ? 404 : none]);
+      expect([rest, await status('GET', 'missing', rest)]).toEqual([rest, who === 'administrator' ? 404 : none]);
+    }
+    expect(await status('POST', 'there', 'blobs/uploads/')).toBe(pushes ? 202 : none);
+    expect(await status('POST', 'missing', 'blobs/uploads/')).toBe(who === 'administrator' ? 404 : none);
+  });
+});
+
+const CHANGES_THE_TEST = new Set(['logout', 'runGarbageCollection']);
+
+test('a body is not read for somebody without the right', async () => {
+  const answer = await fetch(`${breakwater.url}/api/v1/organization/there/members/bob`, {
+    method: 'PUT',
+    headers: { ...headers.get('member'), 'content-type': 'application/json', connection: 'close' },
+    body: '{not json',
+  });
+  expect(answer.status).toBe(403);
+});
