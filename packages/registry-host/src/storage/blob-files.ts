@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Digest, digestAlgorithm, digestHex, type OpenBlob, parseDigest } from '@breakwater/registry-core';
+import { CallGate } from './call-gate.js';
 import { type FileReads, type FileSystem, flush, nodeFileReads, nodeFileSystem } from './file-system.js';
 import { openFile } from './open-file.js';
 import type { BlobGeneration, Damage } from './ports.js';
@@ -24,6 +25,10 @@ export interface QuarantinedFile extends BlobKey {
 const GENERATION = /^[a-f0-9]{32}$/;
 const QUARANTINED = /^(sha256|sha512)-([a-f0-9]+)\.([a-f0-9]{32})$/;
 const ALGORITHMS = ['sha256', 'sha512'] as const;
+/** How many reads run at a time: half of the threads that `npm start` gives the pool. */
+const READS_AT_ONCE = 8;
+/** How long one read is waited for, ms (F125). A disk that sleeps wakes up within this. */
+const LONGEST_CALL_MS = 15_000;
 /** How often a file is moved again because its directory was removed, empty, in between. */
 const MOVE_ATTEMPTS = 5;
 
@@ -36,7 +41,7 @@ export class BlobFiles {
   readonly #root: string;
   readonly #fs: FileSystem;
   readonly #reads: FileReads;
-  readonly #longestCallMs: number | undefined;
+  readonly #gate: CallGate;
 
   constructor(options: {
     readonly root: string;
@@ -48,14 +53,14 @@ export class BlobFiles {
     this.#root = options.root;
     this.#fs = options.fileSystem ?? nodeFileSystem;
     this.#reads = options.fileReads ?? nodeFileReads;
-    this.#longestCallMs = options.longestCallMs;
+    this.#gate = new CallGate(READS_AT_ONCE, options.longestCallMs ?? LONGEST_CALL_MS);
   }
 
   /** The file, if it is there and of the size that it must have; else what is wrong with it. */
   open(blob: BlobGeneration, onUnreadable?: () => Promise<void>): Promise<OpenBlob | Damage> {
     return openFile(this.#path(blob), blob.size, {
       reads: this.#reads,
-      ...(this.#longestCallMs === undefined ? {} : { longestCallMs: this.#longestCallMs }),
+      gate: this.#gate,
       ...(onUnreadable === undefined ? {} : { onUnreadable }),
     });
   }

@@ -1,16 +1,13 @@
 import { constants } from 'node:fs';
 import type { OpenBlob } from '@breakwater/registry-core';
+import type { CallGate } from './call-gate.js';
 import type { FileReads } from './file-system.js';
 import type { Damage } from './ports.js';
 import { asStorageError, callStorage, errorCode, isUnreadable, storageError } from './storage-error.js';
 
-/** How long one call of the file system is waited for, ms (F125). A disk that sleeps wakes up within this. */
-const LONGEST_CALL_MS = 15_000;
-
 export interface OpenFileOptions {
   readonly reads: FileReads;
-  /** Default 15 seconds. Milliseconds. */
-  readonly longestCallMs?: number;
+  readonly gate: CallGate;
   /** Told, and waited for, when the file turns out to be unreadable. */
   readonly onUnreadable?: () => Promise<void>;
 }
@@ -21,25 +18,23 @@ export interface OpenFileOptions {
  * @throws RegistryError UNAVAILABLE (detail.reason "storage", or "overload" when there is no descriptor)
  */
 export async function openFile(path: string, size: number, options: OpenFileOptions): Promise<OpenBlob | Damage> {
-  const { reads, longestCallMs = LONGEST_CALL_MS } = options;
+  const { reads, gate } = options;
   // NONBLOCK: a pipe that somebody left in a blob's place must not hold a thread of the pool for ever.
-  const opening = reads.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   let descriptor: number;
   try {
-    descriptor = await inTime(opening, longestCallMs);
-  } catch (error) {
-    // Too late is closed again.
-    opening.then(
-      (late) => closeQuietly(reads, late),
-      () => undefined,
+    descriptor = await gate.run(
+      () => reads.open(path, flags),
+      (late) => void closeQuietly(reads, late),
     );
+  } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errorCode(error))) return 'missing';
     if (isUnreadable(error)) return 'unreadable';
     throw asStorageError('opening a blob', error);
   }
   try {
-    const stat = await callStorage('opening a blob', () => inTime(reads.stat(descriptor), longestCallMs));
-    if (stat.isFile && stat.size === size) return new OpenFile(descriptor, size, { ...options, longestCallMs });
+    const stat = await callStorage('opening a blob', () => gate.run(() => reads.stat(descriptor)));
+    if (stat.isFile && stat.size === size) return new OpenFile(descriptor, size, options);
     await closeQuietly(reads, descriptor);
     return stat.isFile ? 'size' : 'missing';
   } catch (error) {
@@ -53,17 +48,17 @@ async function closeQuietly(reads: FileReads, descriptor: number): Promise<void>
   await reads.close(descriptor).catch(() => undefined);
 }
 
-/** A bare descriptor, read into the caller's buffer. */
+/** A bare descriptor, read into the caller's buffer. After a read that failed the buffer must not be used again. */
 class OpenFile implements OpenBlob {
   readonly size: number;
   readonly #descriptor: number;
-  readonly #options: OpenFileOptions & { readonly longestCallMs: number };
+  readonly #options: OpenFileOptions;
   readonly #idle: (() => void)[] = [];
   #reading = 0;
   #stalled = false;
   #closed: Promise<void> | undefined;
 
-  constructor(descriptor: number, size: number, options: OpenFileOptions & { readonly longestCallMs: number }) {
+  constructor(descriptor: number, size: number, options: OpenFileOptions) {
     this.#descriptor = descriptor;
     this.size = size;
     this.#options = options;
@@ -71,14 +66,9 @@ class OpenFile implements OpenBlob {
 
   async read(buffer: Uint8Array, position: number): Promise<number> {
     if (this.#closed !== undefined) throw storageError('STORE_FAILED', 'the blob is closed');
-    const { reads, longestCallMs, onUnreadable } = this.#options;
-    this.#reading += 1;
-    const reading = reads.read(this.#descriptor, buffer, position).finally(() => {
-      this.#reading -= 1;
-      if (this.#reading === 0) for (const wake of this.#idle.splice(0)) wake();
-    });
+    const { gate, onUnreadable } = this.#options;
     try {
-      return await inTime(reading, longestCallMs);
+      return await gate.run(() => this.#read(buffer, position));
     } catch (error) {
       if (isUnreadable(error)) await onUnreadable?.();
       const failure = asStorageError('reading a blob', error);
@@ -93,19 +83,19 @@ class OpenFile implements OpenBlob {
     return this.#stalled ? Promise.resolve() : this.#closed;
   }
 
+  async #read(buffer: Uint8Array, position: number): Promise<number> {
+    this.#reading += 1;
+    try {
+      return await this.#options.reads.read(this.#descriptor, buffer, position);
+    } finally {
+      this.#reading -= 1;
+      if (this.#reading === 0) for (const wake of this.#idle.splice(0)) wake();
+    }
+  }
+
   /** Not under a read in flight: the number of a closed descriptor is given to the next file, and the read goes there. */
   async #close(): Promise<void> {
     if (this.#reading > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     await closeQuietly(this.#options.reads, this.#descriptor);
   }
-}
-
-/** @throws RegistryError UNAVAILABLE (detail.problem "STORE_STALLED") */
-function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(storageError('STORE_STALLED', `the file system has not answered for ${ms / 1000} s`));
-    }, ms);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

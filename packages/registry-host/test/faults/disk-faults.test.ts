@@ -214,11 +214,20 @@ test('F115: a read that fails after the head is out cuts the answer, and the nex
 test('F125: while one disk does not answer, what needs no disk goes on', async () => {
   await prepare();
   const headers = { accept: 'application/vnd.oci.image.manifest.v1+json' };
-  disk.begin(on('stall', 'reads read'));
+  let stalled = 0;
+  disk.begin((call) => {
+    const fate = on('stall', 'reads read')(call);
+    if (fate !== undefined) stalled += 1;
+    return fate;
+  });
+  const many = Promise.all(Array.from({ length: 20 }, () => get(stored)));
   const [blob, manifest] = await Promise.all([
     get(stored),
     rawGet(`${breakwater.url}/v2/${organization}/stored${number}/manifests/v1`, { headers }),
   ]);
+  for (const each of await many) expect(each.status).toBe(503);
+  // They hold half of the threads of the pool, and no more come.
+  expect(stalled).toBe(8);
   expect(manifest.status).toBe(200);
   expect(reasonOf(blob)).toMatchObject({ reason: 'storage', problem: 'STORE_STALLED' });
 });

@@ -13,7 +13,7 @@ export interface DiskCall {
   readonly number: number;
 }
 
-/** What becomes of a call: a code to fail with, never an answer, or nothing out of the ordinary. */
+/** What becomes of a call: a code to fail with, no answer before the end, or nothing out of the ordinary. */
 export type Fate = string | 'stall' | undefined;
 
 /** A file system that works until it is told not to. */
@@ -21,6 +21,7 @@ export class FaultyDisk {
   readonly disk: Disk;
   #fate: (call: DiskCall) => Fate = () => undefined;
   #calls: DiskCall[] = [];
+  readonly #stalled: (() => void)[] = [];
 
   constructor(longestCallMs?: number) {
     this.disk = {
@@ -37,9 +38,10 @@ export class FaultyDisk {
     this.#fate = fate;
   }
 
-  /** All is well again. Gives the calls since it began. */
+  /** All is well again, and what stood still goes on. Gives the calls since it began. */
   end(): readonly DiskCall[] {
     this.#fate = () => undefined;
+    for (const wake of this.#stalled.splice(0)) wake();
     return this.#calls;
   }
 
@@ -65,7 +67,7 @@ export class FaultyDisk {
     const call = { part, name, path: typeof first === 'string' ? first : '', number: this.#calls.length + 1 };
     this.#calls.push(call);
     const fate = this.#fate(call);
-    if (fate === 'stall') await new Promise(() => undefined);
-    if (fate !== undefined) throw Object.assign(new Error(`${fate}: ${name}`), { code: fate, syscall: name });
+    if (fate === 'stall') await new Promise<void>((resolve) => this.#stalled.push(resolve));
+    else if (fate !== undefined) throw Object.assign(new Error(`${fate}: ${name}`), { code: fate, syscall: name });
   }
 }
