@@ -91,10 +91,12 @@ describeWith(chromiumTool())('settings in a browser', () => {
     await page.getByTestId('remote-registry-input').fill('https://docker.io');
     await save(page);
     await page.getByText('Staleness period must be a whole number of days').waitFor();
+    await page.locator('[data-testid="staleness-period-input"]:focus').waitFor();
     await page.getByTestId('staleness-period-input').fill('2');
     await save(page);
     const problem = page.locator('#remote-registry-help');
     await problem.getByText(/Remote registry .*https/).waitFor();
+    await page.locator('[data-testid="remote-registry-input"]:focus').waitFor();
     await expect(page.getByTestId('remote-registry-input').getAttribute('aria-invalid')).resolves.toBe('true');
     expect(await value(page, 'staleness-period-input')).toBe('2');
     expect(await site.settings(organization)).toEqual(before);

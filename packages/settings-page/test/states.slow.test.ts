@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildImage, chromiumTool, describeWith } from '@breakwater/test-kit';
+import { buildImage, chromiumTool, describeWith, rawGet } from '@breakwater/test-kit';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 import { axeFindings } from './support/axe.js';
@@ -12,9 +12,10 @@ import { type Site, startSite } from './support/site.js';
 
 const PICTURES = process.env['BREAKWATER_SCREENSHOTS'];
 /** Tall enough that nothing has to be scrolled for; the page scrolls inside itself. */
-const TALL = { width: 1280, height: 2_300 };
+const TALL = { width: 1280, height: 2_500 };
 const WIDE = { width: 1280, height: 900 };
-const NARROW = { width: 360, height: 2_900 };
+const HIGH = { width: 1280, height: 1_220 };
+const NARROW = { width: 360, height: 3_300 };
 
 describeWith(chromiumTool())('every state of the page', () => {
   let browser: Browser;
@@ -39,6 +40,14 @@ describeWith(chromiumTool())('every state of the page', () => {
     expect([name, await axeFindings(page)]).toEqual([name, []]);
   }
 
+  /** A section of the form, with some space around it. */
+  async function pictureOf(page: Page, section: string, name: string): Promise<void> {
+    const box = await page.getByRole('group', { name: section }).boundingBox();
+    if (PICTURES === undefined || box === null) return;
+    const clip = { x: box.x - 20, y: box.y - 20, width: box.width + 40, height: box.height + 20 };
+    await page.screenshot({ path: join(PICTURES, `${name}.png`), clip });
+  }
+
   /** Both themes, and a narrow window. */
   async function seenInEveryWay(page: Page, name: string): Promise<void> {
     await seen(page, name);
@@ -55,24 +64,78 @@ describeWith(chromiumTool())('every state of the page', () => {
     await page.setViewportSize(size);
   }
 
-  /** An organization whose upstream has failed for a while, with pulls that were saved. */
-  async function inAnOutage(): Promise<string> {
-    const organization = await site.proxying({ staleness_period_s: 259_200, check_interval_s: 3_600 });
-    for (const tag of ['v1', 'v2']) expect(await site.pull(organization, tag)).toBe(200);
-    site.clock.advance({ minutes: 61 });
-    site.upstream.fault({ kind: 'status', status: 503 });
-    await pulls(organization, 12);
-    site.clock.advance({ minutes: 40 });
-    site.upstream.clearFaults();
-    site.upstream.fault({ kind: 'no-answer', by: 'reset' });
-    await pulls(organization, 30);
-    site.clock.advance({ minutes: 20 });
-    await pulls(organization, 21);
+  const IMAGES: readonly [string, string][] = [
+    ['library/nginx', '1.27'],
+    ['library/postgres', '17'],
+    ['library/redis', '7'],
+    ['prometheus/prometheus', 'v3.5.0'],
+    ['team/app', 'v1'],
+    ['team/app', 'v2'],
+  ];
+
+  /** An organization that is used, with what was counted of it in the last day. */
+  async function inUse(name: string): Promise<string> {
+    const organization = await site.organization(name);
+    const path = `/api/v1/organization/${organization}/proxycache`;
+    const { status } = await site.breakwater.api('POST', path, {
+      upstream_registry: site.upstreamName,
+      insecure: true,
+      anonymous_pull: true,
+      staleness_period_s: 259_200,
+      check_interval_s: 3_600,
+      expiration_s: 604_800,
+      prefetch: 'image',
+    });
+    expect(status).toBe(201);
+    for (const [repository, tag] of IMAGES) {
+      site.upstream.add(repository, tag, buildImage({ seed: repository, layers: [300_000, 40_000] }));
+      await pullWhole(organization, repository, tag);
+    }
+    await untilComplete(path);
     return organization;
   }
 
-  async function pulls(organization: string, count: number): Promise<void> {
-    for (let n = 0; n < count; n += 1) await site.pull(organization, n % 2 === 0 ? 'v1' : 'v2');
+  /** What is behind a pull has been fetched. */
+  async function untilComplete(path: string): Promise<void> {
+    for (let attempt = 0; attempt < 150; attempt += 1) {
+      const { body } = await site.breakwater.api('GET', `${path}/health`);
+      const { cached, missing } = body as { cached: { tags: number }; missing: { contents: number } };
+      if (cached.tags === IMAGES.length && missing.contents === 0) return;
+      site.clock.advance({ ms: 100 });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error('the images are still incomplete');
+  }
+
+  /** Its upstream has failed for a while, and pulls were saved. */
+  async function inAnOutage(name: string): Promise<string> {
+    const organization = await inUse(name);
+    site.clock.advance({ minutes: 61 });
+    site.upstream.fault({ kind: 'status', status: 503 });
+    for (const [repository, tag] of IMAGES) await pullWhole(organization, repository, tag);
+    site.clock.advance({ minutes: 40 });
+    site.upstream.clearFaults();
+    site.upstream.fault({ kind: 'no-answer', by: 'reset' });
+    for (const [repository, tag] of IMAGES.slice(0, 4)) await pullWhole(organization, repository, tag);
+    // An outage of the night before, as pulls of many machines leave it behind.
+    await site.breakwater.state.database.knex.raw(
+      `insert into outage_minute (organization, minute, kind, failure_class, count)
+       select :organization, date_trunc('minute', :now::timestamptz) - n * interval '1 minute', kind, class,
+              case when kind = 'shielded_pull' then 3 + (n * 7) % 11 else 1 end
+       from generate_series(500, 760) n,
+            (values ('shielded_pull', 'timeout', 500, 640), ('masked_error', 'timeout', 500, 640),
+                    ('shielded_pull', 'server_error', 600, 760), ('masked_error', 'server_error', 600, 760),
+                    ('passed_error', 'server_error', 735, 745)) kinds (kind, class, earliest, latest)
+       where n between earliest and latest and (kind <> 'masked_error' or n % 3 = 0)`,
+      { organization, now: new Date(site.clock.now()) },
+    );
+    return organization;
+  }
+
+  async function pullWhole(organization: string, repository: string, tag: string): Promise<void> {
+    const { url } = site.breakwater;
+    const { status } = await rawGet(`${url}/v2/${organization}/${repository}/manifests/${tag}`);
+    expect([repository, status]).toEqual([repository, 200]);
   }
 
   it('signing in', async () => {
@@ -165,13 +228,22 @@ describeWith(chromiumTool())('every state of the page', () => {
   });
 
   it('configured, deleted, not saved, as a member, without rights', async () => {
-    const organization = await site.proxying({ staleness_period_s: 259_200, check_interval_s: 14_400 });
+    const organization = await inUse('lab');
     const admin = await site.person(organization, 'admin');
-    expect(await site.pull(organization)).toBe(200);
     const { page } = await site.open(browser, settingsOf(organization), admin, TALL);
     await page.getByTestId('upstream-status-label').getByText('Up').waitFor();
     await seenInEveryWay(page, 'settings');
+    await page.getByTestId('sample-image').fill('library/nginx:1.27');
+    await page.getByTestId('test-connection').click();
+    await page.getByTestId('connection-report').waitFor();
+    await seenInEveryWay(page, 'connection-test');
+    await pictureOf(page, 'Protection and freshness', 'clocks');
+    await page.getByTestId('sample-image').fill('library/none:1');
+    await page.getByTestId('test-connection').click();
+    await page.getByTestId('step-sample').getByText('no such image').waitFor();
+    await seen(page, 'connection-test-failed');
     await page.getByRole('button', { name: 'More settings' }).click();
+    await page.getByTestId('has-quota').check();
     await page.getByTestId('staleness-period-input').fill('7');
     await seen(page, 'unsaved');
     await page.getByTestId('delete-proxy-cache-btn').click();
@@ -196,11 +268,11 @@ describeWith(chromiumTool())('every state of the page', () => {
   });
 
   it('an outage, its timeline as chart and table, a session that ends', async () => {
-    const organization = await inAnOutage();
+    const organization = await inAnOutage('dockerhub');
     const { page, context } = await site.open(browser, settingsOf(organization), undefined, TALL);
     await page.getByTestId('degraded').waitFor();
     await seenInEveryWay(page, 'outage');
-    await page.setViewportSize(WIDE);
+    await page.setViewportSize(HIGH);
     await page.getByRole('tab', { name: 'Timeline' }).click();
     await page.getByTestId('chart-masked_error').waitFor();
     await seenInEveryWay(page, 'timeline');
@@ -210,8 +282,19 @@ describeWith(chromiumTool())('every state of the page', () => {
     await page.getByRole('button', { name: '30 days' }).click();
     await page.getByTestId('timeline-table').waitFor();
     await page.getByRole('tab', { name: 'Cached images' }).click();
-    await page.getByTestId('tag-team/app:v1').waitFor();
+    await page.getByTestId('tag-library/nginx:1.27').waitFor();
     await seenInEveryWay(page, 'cached');
+    await page.getByTestId('tag-library/nginx:1.27').getByRole('button').click();
+    await page.getByRole('menuitem', { name: 'Check now' }).waitFor();
+    await seen(page, 'cached-actions');
+    await page.keyboard.press('Escape');
+    await page.getByTestId('warm').click();
+    await page.getByTestId('warm-references').fill('library/nginx:1.27\nlibrary/none:1');
+    await seen(page, 'fetch');
+    await page.getByTestId('start-warm').click();
+    await page.getByTestId('warm-progress').waitFor();
+    await seen(page, 'fetching');
+    await page.getByRole('button', { name: 'Close', exact: true }).last().click();
     await page.getByTestId('purge').click();
     await page.getByTestId('preview-purge').waitFor();
     await seen(page, 'purge-choice');

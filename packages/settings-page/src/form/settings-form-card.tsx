@@ -13,7 +13,7 @@ import {
   TextArea,
   TextInput,
 } from '@patternfly/react-core';
-import { type FormEvent, useEffect, useState } from 'react';
+import { type FormEvent, type RefObject, useEffect, useRef, useState } from 'react';
 import type { SettingsPageApi } from '../api/settings-page-api.js';
 import type { Prefetch } from '../api/shapes.js';
 import { ConnectionTest } from '../connection/connection-test.js';
@@ -49,68 +49,71 @@ export function SettingsFormCard({ api, editor, organization, mayWrite }: Settin
   const [deleteAsked, setDeleteAsked] = useState(false);
   const { base, problems } = editor;
   const disabled = !mayWrite || editor.saving || editor.deleting;
+  const form = useFocusOnMistake(editor.refusals);
   useWarningOnLeaving(editor.changed && mayWrite);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (mayWrite) editor.save();
   };
   return (
-    <Form onSubmit={submit} isWidthLimited noValidate aria-label="Settings of the upstream" autoComplete="off">
-      {mayWrite ? null : (
-        <Alert component="p" isInline variant="info" title="You can see these settings, but not change them">
-          Only administrators of {organization} may change them.
-        </Alert>
-      )}
-      <UpstreamSection editor={editor} disabled={disabled} />
-      <CredentialsSection editor={editor} disabled={disabled} />
-      <ClocksSection editor={editor} disabled={disabled} />
-      <RulesSection editor={editor} disabled={disabled} />
-      {mayWrite ? <ConnectionTest api={api} organization={organization} editor={editor} /> : null}
-      <ConflictAlert editor={editor} />
-      <SaveFailure editor={editor} />
-      {Object.keys(problems).length === 0 ? null : <MistakesAlert count={Object.keys(problems).length} />}
-      <ActionGroup>
-        <Button
-          type="submit"
-          variant="primary"
-          data-testid="save-proxy-cache-btn"
-          isDisabled={disabled || (base !== undefined && !editor.changed)}
-          isLoading={editor.saving}
-        >
-          Save
-        </Button>
-        {editor.changed ? (
-          <Button variant="link" isDisabled={disabled} onClick={editor.discard}>
-            Discard changes
+    <div ref={form}>
+      <Form onSubmit={submit} isWidthLimited noValidate aria-label="Settings of the upstream" autoComplete="off">
+        {mayWrite ? null : (
+          <Alert component="p" isInline variant="info" title="You can see these settings, but not change them">
+            Only administrators of {organization} may change them.
+          </Alert>
+        )}
+        <UpstreamSection editor={editor} disabled={disabled} />
+        <CredentialsSection editor={editor} disabled={disabled} />
+        <ClocksSection editor={editor} disabled={disabled} />
+        <RulesSection editor={editor} disabled={disabled} />
+        {mayWrite ? <ConnectionTest api={api} organization={organization} editor={editor} /> : null}
+        <ConflictAlert editor={editor} />
+        <SaveFailure editor={editor} />
+        {Object.keys(problems).length === 0 ? null : <MistakesAlert count={Object.keys(problems).length} />}
+        <ActionGroup>
+          <Button
+            type="submit"
+            variant="primary"
+            data-testid="save-proxy-cache-btn"
+            isDisabled={disabled || (base !== undefined && !editor.changed)}
+            isLoading={editor.saving}
+          >
+            Save
           </Button>
-        ) : null}
-        <Button
-          variant="danger"
-          data-testid="delete-proxy-cache-btn"
-          isDisabled={disabled || base === undefined}
-          isLoading={editor.deleting}
-          onClick={() => setDeleteAsked(true)}
-        >
-          Delete
-        </Button>
-        <span aria-live="polite">
-          {editor.changed && mayWrite ? (
-            <Label color="orange" data-testid="unsaved-changes">
-              Unsaved changes
-            </Label>
+          {editor.changed ? (
+            <Button variant="link" isDisabled={disabled} onClick={editor.discard}>
+              Discard changes
+            </Button>
           ) : null}
-        </span>
-      </ActionGroup>
-      <DeleteDialog
-        isOpen={deleteAsked}
-        organization={organization}
-        onCancel={() => setDeleteAsked(false)}
-        onConfirm={() => {
-          setDeleteAsked(false);
-          editor.remove();
-        }}
-      />
-    </Form>
+          <Button
+            variant="danger"
+            data-testid="delete-proxy-cache-btn"
+            isDisabled={disabled || base === undefined}
+            isLoading={editor.deleting}
+            onClick={() => setDeleteAsked(true)}
+          >
+            Delete
+          </Button>
+          <span aria-live="polite">
+            {editor.changed && mayWrite ? (
+              <Label color="orange" data-testid="unsaved-changes">
+                Unsaved changes
+              </Label>
+            ) : null}
+          </span>
+        </ActionGroup>
+        <DeleteDialog
+          isOpen={deleteAsked}
+          organization={organization}
+          onCancel={() => setDeleteAsked(false)}
+          onConfirm={() => {
+            setDeleteAsked(false);
+            editor.remove();
+          }}
+        />
+      </Form>
+    </div>
   );
 }
 
@@ -491,6 +494,15 @@ function invalidity(id: string, problem: string | undefined) {
     'aria-invalid': problem !== undefined,
     'aria-describedby': describedBy(id),
   };
+}
+
+/** Leads to the first field that is not right, each time that a save was refused for one. */
+function useFocusOnMistake(refusals: number): RefObject<HTMLDivElement | null> {
+  const form = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (refusals > 0) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [refusals]);
+  return form;
 }
 
 /** The browser asks before it leaves a page with unsaved changes. */

@@ -25,6 +25,8 @@ export interface SettingsEditor {
   readonly base: StoredSettings | undefined;
   readonly changed: boolean;
   readonly problems: FieldProblems;
+  /** How often a save was refused for fields: whoever shows them leads the reader there. */
+  readonly refusals: number;
   readonly saving: boolean;
   readonly deleting: boolean;
   /** Why the last save was refused, unless it was for fields, which stand in `problems`. */
@@ -60,6 +62,7 @@ export function useSettingsEditor(
   const [theirs, setTheirs] = useState<StoredSettings>();
   const [attempt, setAttempt] = useState<Attempt>({});
   const [shown, setShown] = useState(false);
+  const [refusals, setRefusals] = useState(0);
   const changed = isChanged(form, base?.view);
 
   const start = (from: StoredSettings | undefined, next: SettingsForm = formFrom(from?.view)) => {
@@ -117,6 +120,7 @@ export function useSettingsEditor(
       }
     }
     const problems = fieldProblems(failure);
+    if (Object.keys(problems).length > 0) setRefusals((before) => before + 1);
     const elsewhere = failure?.problems.length !== Object.keys(problems).length || failure?.problems.length === 0;
     setAttempt({ problems, ...(failure !== undefined && elsewhere ? { failure } : {}) });
   }
@@ -127,6 +131,7 @@ export function useSettingsEditor(
     base,
     changed,
     problems,
+    refusals,
     saving: saving.isPending,
     deleting: deleting.isPending,
     failure: attempt.failure,
@@ -139,6 +144,7 @@ export function useSettingsEditor(
       setShown(true);
       setAttempt({});
       if (Object.keys(problemsOf(form, base?.view)).length === 0) saving.mutate({ untried });
+      else setRefusals((before) => before + 1);
     },
     remove: () => deleting.mutate(),
     trial() {

@@ -77,7 +77,7 @@ export function TagsTable({ tags, now, mayWrite, sort, checking, onSort, onCheck
                     { title: tag.pinned ? 'Unpin' : 'Pin', onClick: () => onPin(tag) },
                     { title: 'Purge…', onClick: () => onPurge(tag) },
                   ]}
-                  popperProps={{ position: 'right' }}
+                  popperProps={{ position: 'right', appendTo: 'inline' }}
                 />
               </Td>
             ) : null}

@@ -7,6 +7,7 @@ import {
   startFaultUpstream,
   startTestRegistry,
   type TestRegistry,
+  type TestRegistryOptions,
 } from '@breakwater/test-kit';
 import type { Browser } from 'playwright-core';
 import { type OpenPage, openPage } from './browser.js';
@@ -15,9 +16,11 @@ import { type OpenPage, openPage } from './browser.js';
 export interface Site extends AsyncDisposable {
   readonly breakwater: TestRegistry;
   readonly upstream: FaultUpstream;
+  /** The upstream under a name: `registry.example.com:port`. */
+  readonly upstreamName: string;
   readonly clock: MovableClock;
-  /** Makes an organization that proxies nothing yet. */
-  organization(): Promise<string>;
+  /** Makes an organization that proxies nothing yet, of a name of its own unless told. */
+  organization(name?: string): Promise<string>;
   /** Makes an organization that proxies the upstream. */
   proxying(settings?: Readonly<Record<string, unknown>>): Promise<string>;
   /** Makes somebody with a role in an organization. */
@@ -44,15 +47,20 @@ export async function startSite(): Promise<Site> {
   const upstream = await startFaultUpstream({ clock });
   upstream.add('team/app', 'v1', buildImage({ seed: 'v1' }));
   upstream.add('team/app', 'v2', buildImage({ seed: 'v2' }));
-  const breakwater = await startTestRegistry({ clock });
+  const lookup: TestRegistryOptions['lookup'] = async (host) =>
+    host.endsWith('.invalid')
+      ? Promise.reject(Object.assign(new Error('not found'), { code: 'ENOTFOUND' }))
+      : [{ address: '127.0.0.1', family: 4 }];
+  const breakwater = await startTestRegistry({ clock, lookup });
 
   return {
     breakwater,
     upstream,
+    upstreamName: `registry.example.com:${upstream.port}`,
     clock,
-    async organization() {
+    async organization(given) {
       made += 1;
-      const name = `page${made}`;
+      const name = given ?? `page${made}`;
       await expectStatus(breakwater.api('POST', '/api/v1/organization/', { name }), 201);
       return name;
     },
