@@ -4,23 +4,23 @@ import { ReadBuffers } from './read-buffers.js';
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
-test('S36: a thousand readers hold less than 200 MiB, five thousand less than 320', () => {
+test('S36: a thousand readers hold less than 100 MiB, five thousand less than 240', () => {
   const buffers = new ReadBuffers();
   let bytes = 0;
   const add = (count: number) => {
     for (let n = 0; n < count; n += 1) bytes += 2 * buffers.enter(GIB).take().byteLength;
   };
   add(1_000);
-  expect(bytes).toBeLessThan(200 * MIB);
+  expect(bytes).toBeLessThan(100 * MIB);
   add(4_000);
-  expect(bytes).toBeLessThan(320 * MIB);
+  expect(bytes).toBeLessThan(240 * MIB);
 });
 
 test('few readers have large buffers, and so have those who come after many have left', () => {
   const buffers = new ReadBuffers();
   const readers = Array.from({ length: 500 }, () => buffers.enter(GIB));
   expect(readers[0]?.take().byteLength).toBe(MIB);
-  expect(readers.at(-1)?.take().byteLength).toBe(64 * 1024);
+  expect(readers.at(-1)?.take().byteLength).toBe(32 * 1024);
   for (const reader of readers) {
     reader.leave(false);
     reader.leave(false);

@@ -2,17 +2,17 @@ const KIB = 1024;
 /** How large the buffers of one more reader are, in bytes, by how many readers there are already. */
 const SIZES: readonly { readonly below: number; readonly bytes: number }[] = [
   // As fast as sendfile on the machines we measured, for as many as a few cores can serve at full speed.
-  { below: 16, bytes: 1024 * KIB },
-  { below: 64, bytes: 256 * KIB },
-  { below: 1024, bytes: 64 * KIB },
+  { below: 8, bytes: 1024 * KIB },
+  { below: 32, bytes: 256 * KIB },
+  { below: 1024, bytes: 32 * KIB },
 ];
 const LEAST_BYTES = 16 * KIB;
 /** Buffers of the full size that are kept for the next readers: new ones cost the kernel a page at a time. */
-const KEPT = 32;
+const KEPT = 16;
 
 /**
  * The memory that readers of blobs move bytes through, two buffers each. Few readers get large ones; the more there are,
- * the smaller they get, because many at once are slow whatever they have: a thousand hold less than 200 MiB together.
+ * the smaller they get, because many at once are slow whatever they have: a thousand hold less than 100 MiB together.
  */
 export class ReadBuffers {
   #readers = 0;

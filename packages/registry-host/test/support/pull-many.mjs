@@ -8,12 +8,14 @@ import { Agent, request } from 'node:http';
 const [clients, wantedText, leaveAfter] = process.argv.slice(2);
 const wanted = JSON.parse(wantedText);
 const left = leaveAfter === undefined ? undefined : get(wanted[0], undefined, Number(leaveAfter));
-const problems = (await Promise.all(Array.from({ length: Number(clients) }, client))).flat();
+const problems = (await Promise.all(Array.from({ length: Number(clients) }, (_, index) => client(index)))).flat();
 await left;
 process.stdout.write(`${JSON.stringify({ count: problems.length, some: problems.slice(0, 5) })}\n`);
 
-async function client() {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+/** Where that is possible from several addresses: one may not have a thousand connections and one more. */
+async function client(index) {
+  const address = process.platform === 'linux' ? { localAddress: `127.0.0.${2 + (index % 8)}` } : {};
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, ...address });
   const all = await Promise.all(wanted.map((each) => get(each, agent)));
   agent.destroy();
   return all.flat();
