@@ -424,6 +424,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
         isOrganization: (name) => organizations.exists(name as OrganizationName),
         isUser: async (name) => (await users.find(name)) !== undefined,
         seededUser: ADMINISTRATOR,
+        audit: orgSettings.audit,
         onChanged: () => accessChanges.changed(),
         documented: [...orgSettings.operations, ...proxyCache.operations, ...gc.operations],
         logger,

@@ -101,6 +101,12 @@ test('roles: what each sees and may do, at once after it changed', async () => {
   expect((await as('ada')('DELETE', eve)).status).toBe(204);
   expect((await as('ada')('GET', eve)).status).toBe(404);
   expect((await as('ada')('DELETE', eve)).status).toBe(404);
+  expect((await as('ada')('GET', '/api/v1/organization/lab/logs?limit=2')).body).toMatchObject({
+    logs: [
+      { kind: 'org_remove_member', metadata: { member: 'eve' }, performer: { name: 'ada' } },
+      { kind: 'org_set_member_role', metadata: { member: 'eve', role: 'member' }, performer: { name: 'ada' } },
+    ],
+  });
   expect((await as('eve')('GET', '/api/v1/organization/lab/proxycache')).status).toBe(403);
   expect((await as('ada')('PUT', '/api/v1/organization/lab/members/nobody', { role: 'admin' })).status).toBe(404);
   expect(await as('ada')('PUT', eve, { role: 'owner', since: 1 })).toMatchObject({
@@ -216,6 +222,16 @@ test('an API token is shown once, speaks for its owner, and ends by time or revo
   });
   expect((await as('bob')('DELETE', `/api/v1/user/apptoken/${lasting.uuid}`)).status).toBe(204);
   expect((await breakwater.api('GET', '/api/v1/user/', undefined, lastingBearer)).status).toBe(401);
+});
+
+test('a robot has no tokens and no other password than the one that its organization gives it', async () => {
+  const made = await as('ada')('PUT', '/api/v1/organization/lab/robots/builder', {});
+  const { token } = made.body as { token: string };
+  const robot = basic('lab+builder', token);
+  expect((await breakwater.api('POST', '/api/v1/user/apptoken', { title: 'x' }, robot)).status).toBe(403);
+  const change = { current_password: token, password: 'another password' };
+  expect((await breakwater.api('PUT', '/api/v1/user/', change, robot)).status).toBe(403);
+  expect((await breakwater.api('GET', '/api/v1/user/', undefined, robot)).body).toMatchObject({ super_user: false });
 });
 
 test('a session: cookie out of reach of scripts, CSRF token for writes, ended by signing out', async () => {

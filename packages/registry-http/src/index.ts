@@ -1,3 +1,4 @@
+export { admitToContent, unauthorized } from './admit-content.js';
 export { answerBlob } from './answer-blob.js';
 export { answerEmpty } from './answer-empty.js';
 export { answerError } from './answer-error.js';

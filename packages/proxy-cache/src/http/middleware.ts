@@ -8,6 +8,7 @@ import {
   RegistryError,
 } from '@breakwater/registry-core';
 import {
+  admitToContent,
   answerBlob,
   answerError,
   answerManifest,
@@ -92,7 +93,7 @@ async function handle(
 ): Promise<boolean> {
   const settings = await parts.settings.find(route.organization);
   if (settings === undefined) return false;
-  const client = clientOf(request, await authorize(parts.access, request, route));
+  const client = clientOf(request, await admitToContent(parts.access, request, 'pull', route));
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     throw new RegistryError(
       'UNSUPPORTED',
@@ -122,19 +123,6 @@ async function handle(
     response.destroy();
   }
   return true;
-}
-
-/** Resolves to who it is; `undefined` for anybody. */
-async function authorize(
-  access: Access,
-  request: IncomingMessage,
-  route: ProxiedRoute,
-): Promise<Principal | undefined> {
-  const principal = await access.authenticate(request);
-  const target = { organization: route.organization, repository: route.repository };
-  if (await access.authorize(principal, 'pull', target)) return principal;
-  if (principal !== undefined) throw new RegistryError('DENIED');
-  throw new RegistryError('UNAUTHORIZED', undefined, { headers: { 'www-authenticate': access.challenge(request) } });
 }
 
 /** Whom a refusal is charged to: whoever has signed in, or the address that anybody comes from. */

@@ -22,7 +22,8 @@ export interface StoredApiToken extends ApiToken {
 
 /** Where tokens are kept. Every method throws RegistryError UNAVAILABLE without it. */
 export interface ApiTokenStore {
-  create(token: ApiToken & { readonly secretHash: Uint8Array }): Promise<void>;
+  /** False when there is no such user; robots are none. */
+  create(token: ApiToken & { readonly secretHash: Uint8Array }): Promise<boolean>;
   find(id: string): Promise<StoredApiToken | undefined>;
   noteUse(id: string, at: number): Promise<void>;
 }
@@ -49,18 +50,21 @@ export class ApiTokens {
     private readonly clock: Clock,
   ) {}
 
-  /** Makes a token that lasts so many seconds, or for ever, and resolves to it and to the text that is shown once. */
+  /**
+   * Makes a token that lasts so many seconds, or for ever, and resolves to it and to the text that is shown once;
+   * `undefined` for whoever is no user.
+   */
   async create(
     userName: string,
     title: string,
     lifetimeS: number | undefined,
-  ): Promise<{ readonly token: ApiToken; readonly text: string }> {
+  ): Promise<{ readonly token: ApiToken; readonly text: string } | undefined> {
     const id = randomUUID().replaceAll('-', '');
     const secret = randomBytes(32).toString('base64url');
     const createdAt = this.clock.now();
     const expiresAt = lifetimeS === undefined ? undefined : createdAt + lifetimeS * 1000;
     const token = { id, userName, title, createdAt, expiresAt, lastUsedAt: undefined };
-    await this.store.create({ ...token, secretHash: hashOf(secret) });
+    if (!(await this.store.create({ ...token, secretHash: hashOf(secret) }))) return undefined;
     return { token, text: `bwt_${id}_${secret}` };
   }
 

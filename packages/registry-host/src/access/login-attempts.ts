@@ -1,4 +1,5 @@
 import { type Clock, RegistryError } from '@breakwater/registry-core';
+import { clientAddress } from '@breakwater/registry-http';
 import { LRUCache } from 'lru-cache';
 
 /** How long failures count, ms. */
@@ -32,7 +33,7 @@ export class LoginAttempts {
   begin(user: string, address: string): void {
     const until = Math.max(
       this.#full(this.#byUser, user, MOST_PER_USER),
-      this.#full(this.#byAddress, addressBlock(address), MOST_PER_ADDRESS),
+      this.#full(this.#byAddress, clientAddress(address), MOST_PER_ADDRESS),
     );
     if (until === 0) {
       this.#count(this.#byUser, user);
@@ -46,7 +47,7 @@ export class LoginAttempts {
   }
 
   failed(address: string): void {
-    this.#count(this.#byAddress, addressBlock(address));
+    this.#count(this.#byAddress, clientAddress(address));
   }
 
   succeeded(user: string): void {
@@ -64,12 +65,4 @@ export class LoginAttempts {
     if (known !== undefined && known.until > now) known.count += 1;
     else failures.set(key, { count: 1, until: now + WINDOW_MS });
   }
-}
-
-/** Somebody with an IPv6 address has the other 2^64 of its block, too. */
-function addressBlock(address: string): string {
-  if (!address.includes(':') || address.includes('.')) return address.replace(/^::ffff:/i, '');
-  const [head = ''] = address.split('::');
-  const groups = head.split(':').slice(0, 4);
-  return [...groups, ...Array.from({ length: 4 - groups.length }, () => '0')].join(':');
 }

@@ -22,6 +22,14 @@ export interface OrganizationCreation {
   create(name: OrganizationName): Promise<'created' | 'exists'>;
 }
 
+/** Where is written down what was done to an organization. */
+export interface OrganizationAudit {
+  record(
+    organization: OrganizationName,
+    entry: { readonly kind: string; readonly performedBy: string; readonly changes: Readonly<Record<string, unknown>> },
+  ): Promise<void>;
+}
+
 export interface OrganizationOperationParts {
   readonly access: Access;
   readonly organizations: OrganizationCreation;
@@ -29,6 +37,8 @@ export interface OrganizationOperationParts {
   /** Whether a user has the name that an organization is to have. */
   readonly isUser: (name: string) => Promise<boolean>;
   readonly settings: ProxyCacheSettingsReader;
+  /** Where changes of roles are written down. */
+  readonly audit: OrganizationAudit;
   /** Hears that rights changed. */
   readonly onChanged: () => void;
 }
@@ -149,13 +159,15 @@ export function organizationOperations(parts: OrganizationOperationParts): reado
       right: 'write-settings',
       body: newRole,
       answers: { 200: { description: 'the member', body: memberView } },
-      async handle({ organization, path, body }) {
+      async handle({ organization, principal, path, body }) {
         const name = path['membername'] ?? '';
         const wanted = readFields(newRole, body);
         if (!(await members.put(organization, name, wanted.role))) {
           throw new ApiError('NOT_FOUND', { detail: 'Not Found: there is no user of this name' });
         }
         parts.onChanged();
+        const changes = { member: name, role: wanted.role };
+        await parts.audit.record(organization, { kind: 'org_set_member_role', performedBy: principal.name, changes });
         return { status: 200, body: { name, kind: 'user', role: wanted.role } };
       },
     },
@@ -166,10 +178,12 @@ export function organizationOperations(parts: OrganizationOperationParts): reado
       summary: "Takes somebody's role in an organization away.",
       right: 'write-settings',
       answers: { 204: { description: 'they have no role there any more' } },
-      async handle({ organization, path }) {
+      async handle({ organization, principal, path }) {
         const name = path['membername'] ?? '';
         if (!(await members.remove(organization, name))) throw noMember(name);
         parts.onChanged();
+        const entry = { kind: 'org_remove_member', performedBy: principal.name, changes: { member: name } };
+        await parts.audit.record(organization, entry);
         return { status: 204 };
       },
     },

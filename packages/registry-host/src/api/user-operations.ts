@@ -84,7 +84,8 @@ export function userOperations(parts: UserOperationParts): readonly ApiOperation
         if (user === undefined) {
           throw invalidRequest([{ field: 'current_password', message: 'is not the present password' }]);
         }
-        await users.change({ ...user, passwordHash: await hashPassword(given.password) });
+        const changed = await users.change({ ...user, passwordHash: await hashPassword(given.password) });
+        if (!changed) throw notForRobots();
         parts.onChanged();
         return { status: 200, body: { username: principal.name } };
       },
@@ -125,7 +126,9 @@ export function userOperations(parts: UserOperationParts): readonly ApiOperation
       },
       async handle({ principal, body }) {
         const { title, expires_in_s } = readFields(newToken, body);
-        const { token, text } = await tokens.create(principal.name, title, expires_in_s ?? undefined);
+        const made = await tokens.create(principal.name, title, expires_in_s ?? undefined);
+        if (made === undefined) throw notForRobots();
+        const { token, text } = made;
         return { status: 200, body: { token: { ...viewOf(token), token_code: text } } };
       },
     },
@@ -168,4 +171,9 @@ function viewOf(token: ApiToken): z.input<typeof tokenView> {
     expiration: isoTime(token.expiresAt),
     last_accessed: isoTime(token.lastUsedAt),
   };
+}
+
+function notForRobots(): ApiError {
+  const detail = 'Unauthorized: a robot has one password, which an admin of its organization can make anew';
+  return new ApiError('FORBIDDEN', { detail });
 }

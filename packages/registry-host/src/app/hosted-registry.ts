@@ -13,6 +13,7 @@ import {
   type TagStore,
 } from '@breakwater/registry-core';
 import {
+  admitToContent,
   answerBlob,
   answerEmpty,
   answerError,
@@ -22,6 +23,7 @@ import {
   parseTagPage,
   ReadBuffers,
   type RegistryRoute,
+  unauthorized,
 } from '@breakwater/registry-http';
 import { answerHostedReferrers } from '../hosted/answer-hosted-referrers.js';
 import { answerUpload } from '../hosted/answer-upload.js';
@@ -91,7 +93,7 @@ async function answer(
   if (route.kind === 'invalid') throw route.error;
   if (route.kind === 'base') return answerBase(parts.access, request, response);
   const action = neededRight(request, route);
-  const principal = await authorize(parts.access, request, route, action);
+  const principal = await admitToContent(parts.access, request, action, route);
   if (action === 'push' && !(await parts.organizations.exists(route.organization))) {
     throw new RegistryError('NAME_UNKNOWN', `there is no organization ${route.organization}; it has to be made first`);
   }
@@ -192,18 +194,6 @@ async function answerBase(access: Access, request: IncomingMessage, response: Se
   response.end(request.method === 'HEAD' ? undefined : '{}');
 }
 
-async function authorize(
-  access: Access,
-  request: IncomingMessage,
-  route: HostedRoute,
-  action: AccessAction,
-): Promise<Principal | undefined> {
-  const principal = await access.authenticate(request);
-  const target = { organization: route.organization, repository: route.repository };
-  if (await access.authorize(principal, action, target)) return principal;
-  throw principal === undefined ? unauthorized(access, request) : new RegistryError('DENIED');
-}
-
 /** Mounts are from hosted repositories: what is cached is some upstream's, and pushed anew if need be. */
 function mayPull(access: Access, principal: Principal | undefined, source: Repository): Promise<boolean> {
   return access.authorize(principal, 'pull', { organization: source.organization, repository: source.name });
@@ -234,8 +224,4 @@ function readOnly(request: IncomingMessage): void {
 
 function notAllowed(allow: string): RegistryError {
   return new RegistryError('UNSUPPORTED', `only ${allow} can be done here`, { headers: { allow } });
-}
-
-function unauthorized(access: Access, request: IncomingMessage): RegistryError {
-  return new RegistryError('UNAUTHORIZED', undefined, { headers: { 'www-authenticate': access.challenge(request) } });
 }

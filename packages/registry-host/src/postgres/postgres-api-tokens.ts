@@ -22,10 +22,11 @@ export class PostgresApiTokens implements ApiTokenStore {
     this.#database = options.database;
   }
 
-  async create(token: ApiToken & { readonly secretHash: Uint8Array }): Promise<void> {
-    await this.#run(
+  async create(token: ApiToken & { readonly secretHash: Uint8Array }): Promise<boolean> {
+    const rows = await this.#run(
       `INSERT INTO api_token (id, user_name, title, secret_hash, created_at, expires_at)
-       VALUES (:id, :userName, :title, :secretHash, :createdAt, :expiresAt) ON CONFLICT DO NOTHING`,
+       SELECT :id, name, :title, :secretHash, :createdAt, :expiresAt FROM registry_user WHERE name = :userName
+       ON CONFLICT (id) DO UPDATE SET title = excluded.title RETURNING id`,
       {
         id: token.id,
         userName: token.userName,
@@ -35,6 +36,7 @@ export class PostgresApiTokens implements ApiTokenStore {
         expiresAt: token.expiresAt ?? null,
       },
     );
+    return rows.length > 0;
   }
 
   async find(id: string): Promise<StoredApiToken | undefined> {
