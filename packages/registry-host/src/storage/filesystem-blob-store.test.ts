@@ -196,6 +196,49 @@ test.each<[string, (path: string) => Promise<unknown>]>([
   expect(blobPath()).not.toBe(damaged);
 });
 
+test('a loss of power at any moment leaves no row without a flushed file: rename, flush upwards, then the row (F118)', async () => {
+  const order: string[] = [];
+  const name = (path: unknown) => String(path).slice(join(directory, 'store').length) || '/';
+  const fileSystem: FileSystem = {
+    ...promises,
+    rename: async (from, to) => {
+      await promises.rename(from, to);
+      order.push('rename');
+    },
+    open: async (...parameters) => {
+      const handle = await promises.open(...parameters);
+      const sync = handle.sync.bind(handle);
+      handle.sync = async () => {
+        await sync();
+        order.push(`flush ${name(parameters[0])}`);
+      };
+      return handle;
+    },
+  };
+  await storeOn({ fileSystem }).blobs.open(repository, digest);
+  const publish = rows.publish.bind(rows);
+  rows.publish = async (...parameters) => {
+    order.push('row');
+    return publish(...parameters);
+  };
+  const store = storeOn({ fileSystem });
+  await importInto(storeOn());
+  rows.blobs.clear();
+  order.length = 0;
+  await importInto(store);
+  const hex = digest.slice('sha256:'.length);
+  const above = `/blobs/sha256/${hex.slice(0, 2)}`;
+  expect(order).toEqual([
+    'rename',
+    `flush ${above}/${hex}`,
+    `flush ${above}`,
+    'flush /blobs/sha256',
+    'flush /blobs',
+    'flush /',
+    'row',
+  ]);
+});
+
 test('takes a file from another device', async () => {
   const fileSystem: FileSystem = {
     ...promises,
