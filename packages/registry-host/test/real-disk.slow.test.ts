@@ -42,7 +42,14 @@ describeWith(mountRight())('a real file system', () => {
     await state.remove();
   });
 
-  const pull = (name: string) => pullImage(breakwater.url, `${organization}/${name}`, 'v1');
+  /** A machine that is busy with other tests sheds downloads now and then. */
+  async function pull(name: string): ReturnType<typeof pullImage> {
+    for (;;) {
+      const pulled = await pullImage(breakwater.url, `${organization}/${name}`, 'v1');
+      if (!pulled.problems.some((problem) => problem.includes('Registry Overloaded'))) return pulled;
+      await sleep(200);
+    }
+  }
   const isStored = async (image: BuiltImage) =>
     (
       await state.database
