@@ -85,7 +85,12 @@ function Configured({ stored, ...props }: LoadedProps & { readonly stored: Store
   return (
     <Stack hasGutter>
       <StackItem>
-        <StatusCard api={api} organization={organization} stalenessS={stored.view.staleness_period_s} />
+        <StatusCard
+          api={api}
+          organization={organization}
+          stalenessS={stored.view.staleness_period_s}
+          mayWrite={mayWrite}
+        />
       </StackItem>
       <StackItem>
         <Tabs

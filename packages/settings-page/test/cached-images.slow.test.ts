@@ -33,6 +33,12 @@ describeWith(chromiumTool())('cached images in a browser', () => {
     await page.getByRole('menuitem', { name: action }).click();
   }
 
+  /** What is done in the background goes by the clock of the registry. */
+  async function whileTimePasses(wait: () => Promise<void>): Promise<void> {
+    const passing = setInterval(() => site.clock.advance({ seconds: 1 }), 100);
+    await wait().finally(() => clearInterval(passing));
+  }
+
   async function tagsOf(organization: string): Promise<readonly string[]> {
     const { body } = await site.breakwater.api('GET', `/api/v1/organization/${organization}/proxycache/tags`);
     return (body as { readonly tags: readonly { readonly reference: string }[] }).tags.map(
@@ -64,7 +70,10 @@ describeWith(chromiumTool())('cached images in a browser', () => {
     const failing = site.upstream.fault({ kind: 'status', status: 503 });
     await act(page, 'moving', 'Check now');
     await page.getByText('team/app:moving could not be checked').first().waitFor();
+    await page.getByTestId('upstream-status-label').getByText('Down').waitFor();
     failing.clear();
+    await page.getByTestId('check-now').click();
+    await page.getByTestId('upstream-status-label').getByText('Up').waitFor();
   });
 
   it('a purge takes exactly what its preview has shown, and no pinned image', async () => {
@@ -97,8 +106,10 @@ describeWith(chromiumTool())('cached images in a browser', () => {
     await page.getByTestId('warm').click();
     await page.getByTestId('warm-references').fill('team/app:v1\nteam/none:v1');
     await page.getByTestId('start-warm').click();
-    await page.getByTestId('warm-team/app:v1').getByText('Cached').waitFor();
-    await page.getByTestId('warm-team/none:v1').getByText('Failed').waitFor();
+    await whileTimePasses(async () => {
+      await page.getByTestId('warm-team/app:v1').getByText('Cached').waitFor();
+      await page.getByTestId('warm-team/none:v1').getByText('Failed').waitFor();
+    });
     await page.getByRole('button', { name: 'Close', exact: true }).last().click();
     await row(page, 'v1').waitFor();
 
@@ -106,7 +117,7 @@ describeWith(chromiumTool())('cached images in a browser', () => {
     const manifest = `kind: Pod\nspec:\n  containers:\n    - image: ${site.upstream.host}/team/app:v2\n    - image: quay.io/other/app`;
     await page.getByTestId('warm-references').fill(manifest);
     await page.getByTestId('start-warm').click();
-    await page.getByTestId('warm-team/app:v2').getByText('Cached').waitFor();
+    await whileTimePasses(() => page.getByTestId('warm-team/app:v2').getByText('Cached').waitFor());
     await page.getByText('quay.io/other/app').waitFor();
     await page.getByRole('button', { name: 'Close', exact: true }).last().click();
     await row(page, 'v2').waitFor();
@@ -137,7 +148,7 @@ describeWith(chromiumTool())('cached images in a browser', () => {
     );
     const page = await openTags(organization);
     await page.getByTestId('tags-shown').getByText('1 to 25 of 10,000 or more').waitFor();
-    await page.getByRole('button', { name: 'Image' }).click();
+    await page.getByRole('button', { name: 'Image', exact: true }).click();
     await row(page, 'n00001').waitFor();
     await page.getByRole('button', { name: 'Next' }).click();
     await row(page, 'n00026').waitFor();

@@ -103,8 +103,13 @@ export function createSettingsPageApi(options: ApiOptions = {}) {
       const { body } = await send('GET', `${home(organization)}/proxycache/tags?${text}`);
       return body as TagPage;
     },
-    /** Asks the upstream now, about these tags or only how it is. */
-    async check(organization: string, references?: readonly string[]): Promise<readonly CheckResult[]> {
+    /** Asks the upstream now how it is. */
+    async checkUpstream(organization: string): Promise<Health> {
+      const answer = await send('POST', `${home(organization)}/proxycache/check`, {});
+      return (answer.body as { readonly health: Health }).health;
+    },
+    /** Asks the upstream now about cached tags. */
+    async check(organization: string, references: readonly string[]): Promise<readonly CheckResult[]> {
       const answer = await send('POST', `${home(organization)}/proxycache/check`, { references });
       return (answer.body as { readonly results: readonly CheckResult[] }).results;
     },

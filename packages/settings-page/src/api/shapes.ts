@@ -74,7 +74,7 @@ export type EventKind = 'shielded_pull' | 'masked_error' | 'passed_error';
 export interface Health {
   readonly status: 'up' | 'down' | 'unknown';
   /** The registry's time as it answered. */
-  readonly at?: string;
+  readonly at: string;
   readonly upstream: string;
   readonly origin: string | null;
   readonly known_down_since: string | null;

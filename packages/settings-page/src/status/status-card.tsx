@@ -23,6 +23,7 @@ import {
   protectionSentence,
   upstreamSentence,
 } from '../words/status-sentences.js';
+import { CheckNow } from './check-now.js';
 import { InUse } from './in-use.js';
 import { useHealth } from './use-health.js';
 
@@ -30,6 +31,8 @@ interface StatusCardProps {
   readonly api: SettingsPageApi;
   readonly organization: string;
   readonly stalenessS: number;
+  /** Whether the reader may have the upstream asked. */
+  readonly mayWrite: boolean;
 }
 
 const STATUS = {
@@ -39,14 +42,16 @@ const STATUS = {
 } as const;
 
 /** How the upstream is now, what the cache has done about it, and how long that will go on. */
-export function StatusCard({ api, organization, stalenessS }: StatusCardProps) {
+export function StatusCard({ api, organization, stalenessS, mayWrite }: StatusCardProps) {
   const { health, now } = useHealth(api, organization);
   return (
     <Card isCompact aria-label="Status of the upstream" component="section" data-testid="upstream-status">
       <CardBody>
         {health.data !== undefined ? (
           <>
-            <Status health={health.data} stalenessS={stalenessS} now={now} />
+            <Status health={health.data} stalenessS={stalenessS} now={now}>
+              {mayWrite ? <CheckNow api={api} organization={organization} /> : null}
+            </Status>
             {health.data.status === 'down' && health.data.cached.tags > 0 ? (
               <DescriptionList isCompact style={{ marginBlockStart: 'var(--pf-t--global--spacer--md)' }}>
                 <Item term="Pulled last, still shielded for">
@@ -75,7 +80,7 @@ interface StatusProps {
   readonly now: number;
 }
 
-function Status({ health, stalenessS, now }: StatusProps) {
+function Status({ health, stalenessS, now, children }: StatusProps & { readonly children: ReactNode }) {
   const { color, text } = STATUS[health.status];
   const { limit, remaining } = health.rate_limit;
   const next = nextCheckSentence(health, now);
@@ -88,7 +93,7 @@ function Status({ health, stalenessS, now }: StatusProps) {
           <Label color={color} data-testid="upstream-status-label">
             {text}
           </Label>{' '}
-          {health.status === 'down' ? health.upstream : upstreamSentence(health, now)}
+          {health.status === 'down' ? health.upstream : upstreamSentence(health, now)} {children}
         </Item>
         {health.known_down_since === null ? null : (
           <Item term="Known down since">

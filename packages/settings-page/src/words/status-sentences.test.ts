@@ -11,6 +11,7 @@ import {
 const NOW = Date.UTC(2024, 0, 2, 14, 14);
 const HEALTH: Health = {
   status: 'up',
+  at: new Date(NOW).toISOString(),
   upstream: 'docker.io',
   origin: 'registry-1.docker.io',
   known_down_since: null,
