@@ -44,7 +44,8 @@ export async function addBreakwater(app: Application, knex: Knex, directory: str
   const orgSettings = createOrgSettings({ ...base, organizations: { exists: async () => true }, probe, secretKey });
   const stores = { manifests: content, blobs: content, spoolDirectory: `${directory}/spool` };
   const proxyCache: ProxyCache = createProxyCache({ ...base, ...stores, settings: orgSettings.settings, allowedHosts });
-  const gc = createGc({ ...base, tags: proxyCache.tags, upstreams: proxyCache.upstreams, sweep: content });
+  const { tags, released, upstreams } = proxyCache;
+  const gc = createGc({ ...base, tags, released, upstreams, sweep: content });
   app.use(gc.middleware(), proxyCache.middleware(), orgSettings.router(), proxyCache.router(), orgSettings.page());
   await proxyCache.start();
   return { gc, close: () => Promise.all([gc.stop(), proxyCache.close(), orgSettings.close()]) };

@@ -1,15 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
+import type { OrganizationName } from '@breakwater/registry-core';
 import { errorClass, errorMessage, GcError } from './errors.js';
 import type { GcEvents } from './events.js';
-import type { GcReport } from './report.js';
+import type { GcReport, StepReport } from './report.js';
 import { performRun, type RunParts } from './run.js';
 import { blankJournal, type RunJournal, type RunRecord } from './run-journal.js';
+
+const PROGRESS_INTERVAL_MS = 1_000;
 
 /** How a run is to be made. */
 export interface RunOptions {
   /** Only say what would go, and why. Default false. */
   readonly dryRun?: boolean;
+  /** Only this organization. Default all. */
+  readonly organization?: OrganizationName | undefined;
+  /** Also delete what is so much that the brake would stop the run. Default false. */
+  readonly force?: boolean;
 }
 
 /** Makes runs, one at a time. */
@@ -30,7 +37,7 @@ export class Collector {
   async run(options: RunOptions = {}): Promise<GcReport> {
     if (this.#stopping.signal.aborted) throw new GcError('GC_STOPPED', 'the collector was stopped');
     if (this.#inFlight !== undefined) throw new GcError('GC_RUNNING', 'a run is in flight in this process');
-    this.#inFlight = this.#run(options.dryRun === true);
+    this.#inFlight = this.#run(options);
     try {
       return await this.#inFlight;
     } finally {
@@ -45,7 +52,7 @@ export class Collector {
     await this.#inFlight?.catch(() => {});
   }
 
-  async #run(dryRun: boolean): Promise<GcReport> {
+  async #run({ dryRun = false, force = false, organization }: RunOptions): Promise<GcReport> {
     const runId = randomUUID();
     const startedAt = this.parts.clock.now();
     // A dry run deletes nothing, so it needs neither the lease nor a record.
@@ -54,9 +61,12 @@ export class Collector {
     const report = await performRun(this.parts, {
       runId,
       dryRun,
+      force,
+      organization,
       startedAt,
       record,
       signal: this.#stopping.signal,
+      progress: this.#progressOf(runId),
     });
     try {
       await record.finish(report);
@@ -70,6 +80,17 @@ export class Collector {
     this.#log(report);
     this.#tell(() => this.events.emit('finished', report));
     return report;
+  }
+
+  /** Tells how far a run is, at most once a second. */
+  #progressOf(runId: string): (steps: readonly StepReport[]) => void {
+    let toldAt = this.parts.clock.now();
+    return (steps) => {
+      const now = this.parts.clock.now();
+      if (Math.abs(now - toldAt) < PROGRESS_INTERVAL_MS) return;
+      toldAt = now;
+      this.#tell(() => this.events.emit('progress', { runId, steps }));
+    };
   }
 
   /** A listener that throws must cost neither the report nor the record of the run. */

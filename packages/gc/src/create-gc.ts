@@ -1,6 +1,14 @@
 import { EventEmitter } from 'node:events';
 import { hostname } from 'node:os';
-import type { Access, Clock, ContentDisposal, ContentSweep, ContentUse, Logger } from '@breakwater/registry-core';
+import type {
+  Access,
+  Clock,
+  ContentDisposal,
+  ContentUsage,
+  ContentUse,
+  Logger,
+  StaleFiles,
+} from '@breakwater/registry-core';
 import type { ApiHandler, ApiOperation } from '@breakwater/registry-http';
 import type { Knex } from 'knex';
 import { Collector, type RunOptions } from './collector.js';
@@ -9,7 +17,7 @@ import type { GcEvents } from './events.js';
 import { gcOperations } from './http/gc-operations.js';
 import { gcRouter } from './http/gc-router.js';
 import { readPeriods } from './options.js';
-import type { ExpirableTags, UpstreamState } from './ports.js';
+import type { ExpirableTags, LinkSweep, ReleasedManifests, UpstreamState } from './ports.js';
 import { postgresJournal } from './postgres/postgres-journal.js';
 import type { GcReport } from './report.js';
 import { blankJournal } from './run-journal.js';
@@ -29,12 +37,18 @@ export interface GcOptions {
   /** Who may ask for a run over HTTP. */
   readonly access: Access;
   readonly tags: ExpirableTags;
+  /** The manifests that cached tags have left; without it only what the host itself reports is swept. */
+  readonly released?: ReleasedManifests | undefined;
   /** Without it nothing is held back for an outage. */
   readonly upstreams?: UpstreamState | undefined;
   /** Without it links stay: for hosts whose own collector removes them. */
-  readonly sweep?: ContentSweep | undefined;
+  readonly sweep?: LinkSweep | undefined;
   /** Without it the store is left alone. */
   readonly disposal?: ContentDisposal | undefined;
+  /** How much there is; without it there is no brake. */
+  readonly usage?: ContentUsage | undefined;
+  /** Uploads and partial downloads that somebody may have given up. */
+  readonly staleFiles?: readonly StaleFiles[] | undefined;
   /** Where leases are written; without it the middleware does nothing. */
   readonly use?: ContentUse | undefined;
   /** How long a manifest that was pulled stays pullable with all it needs, ms. Default 1 hour; 0 = not at all. */
@@ -80,9 +94,12 @@ export function createGc(options: GcOptions): Gc {
       clock,
       logger,
       tags: options.tags,
+      released: options.released,
       upstreams: options.upstreams,
       sweep: options.sweep,
       disposal: options.disposal,
+      usage: options.usage,
+      staleFiles: options.staleFiles ?? [],
       graceMs,
       holdMs,
       writeUses: async () => notes?.flush(),

@@ -7,6 +7,7 @@
  * - `GC_UNAVAILABLE`: the run could not begin, and nothing was done. `cause` says why.
  * - `GC_TIMEOUT`: something that was asked did not answer in time.
  * - `GC_PROTOCOL`: a port broke its contract, so that its answers cannot be trusted with a deletion.
+ * - `GC_NO_ORGANIZATION`: a run was asked for of something that cannot be the name of an organization.
  * - `GC_OPTIONS_INVALID`: the collector was built with an option out of bounds.
  */
 export type GcErrorCode =
@@ -16,7 +17,8 @@ export type GcErrorCode =
   | 'GC_UNAVAILABLE'
   | 'GC_TIMEOUT'
   | 'GC_PROTOCOL'
-  | 'GC_OPTIONS_INVALID';
+  | 'GC_OPTIONS_INVALID'
+  | 'GC_NO_ORGANIZATION';
 
 /** A failure of the collector itself. Tell it by `code`, never by `instanceof`. */
 export class GcError extends Error {

@@ -10,15 +10,32 @@ export {
   type TagVerdict,
   USE_MARGIN_MS,
 } from './expiry-rule.js';
-export type { ExpirableTag, ExpirableTagPage, ExpirableTags, UpstreamCondition, UpstreamState } from './ports.js';
+export type {
+  ExpirableTag,
+  ExpirableTagPage,
+  ExpirableTagQuery,
+  ExpirableTags,
+  LinkSweep,
+  ManifestKey,
+  ReleasedManifest,
+  ReleasedManifests,
+  UpstreamCondition,
+  UpstreamOf,
+  UpstreamState,
+} from './ports.js';
 export { gcMigrations } from './postgres/migrations.js';
 export type {
+  Braked,
   DisposeNumbers,
   ExpireNumbers,
   GcReport,
   HeldUpstream,
   KeepReason,
+  LinkKeepReason,
+  PlanNumbers,
+  ReportedLink,
   ReportedTag,
+  StaleNumbers,
   StepReport,
   SweepNumbers,
 } from './report.js';

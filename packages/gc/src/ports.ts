@@ -1,4 +1,13 @@
-import type { ContentLink, Digest, OrganizationName, Reference, Repository } from '@breakwater/registry-core';
+import type {
+  CollectionRun,
+  ContentSweep,
+  Digest,
+  OrganizationName,
+  Reference,
+  Repository,
+  SweepCandidates,
+  SweepQueue,
+} from '@breakwater/registry-core';
 
 /** A cached tag, or content that is used by digest only, together with the facts that decide whether it may go. */
 export interface ExpirableTag {
@@ -17,20 +26,65 @@ export interface ExpirableTag {
   readonly pinned: boolean;
 }
 
-/** A page of expirable tags. */
+/** All that one organization has cached from one upstream. */
+export interface UpstreamOf {
+  readonly organization: OrganizationName;
+  readonly upstream: string;
+}
+
+/** Which expirable tags to list. */
+export interface ExpirableTagQuery {
+  readonly organization?: OrganizationName | undefined;
+  /**
+   * Tags of which the rule can only say that they stay at this time (ms since the epoch) may be left out. Whoever leaves
+   * them out by an index makes a run cost as much as what is due, and not as much as what is stored.
+   */
+  readonly dueAt?: number | undefined;
+  /** With `dueAt`: what came from these may be left out. */
+  readonly except?: readonly UpstreamOf[] | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+}
+
+/** A page of expirable tags. It may be empty before the end. */
 export interface ExpirableTagPage {
   readonly tags: readonly ExpirableTag[];
   /** Where to go on; `undefined` at the end. Opaque. */
   readonly next: string | undefined;
 }
 
-/** Whoever owns the cached tags: it lists them, removes them, and knows which manifests they need. */
+/** A manifest of a repository. */
+export interface ManifestKey {
+  readonly repository: Repository;
+  readonly digest: Digest;
+}
+
+/** Whoever owns the cached tags: it lists them, removes them, and knows what they point to. */
 export interface ExpirableTags {
-  list(cursor: string | undefined, limit: number): Promise<ExpirableTagPage>;
-  /** Removes those that are still exactly as they were listed (same confirmedAt and lastUsedAt). One boolean each. */
-  expire(tags: readonly ExpirableTag[]): Promise<readonly boolean[]>;
-  /** Which of these manifest links a cached tag (or digest use) still points to. One boolean each. */
-  needs(links: readonly ContentLink[]): Promise<readonly boolean[]>;
+  list(query: ExpirableTagQuery): Promise<ExpirableTagPage>;
+  /**
+   * Removes those that are still exactly as they were listed (same confirmedAt and lastUsedAt). One boolean each.
+   * @throws an error with code COLLECTION_SUPERSEDED when a later run has removed something already
+   */
+  expire(tags: readonly ExpirableTag[], run: CollectionRun): Promise<readonly boolean[]>;
+  /** The tags (and uses by digest) that point to each of these manifests; of tags at most `most` each need be named. */
+  pointingTo(manifests: readonly ManifestKey[], most: number): Promise<readonly (readonly ExpirableTag[])[]>;
+}
+
+/** Word that a cached tag has left a manifest. */
+export interface ReleasedManifest extends ManifestKey {
+  /** Of the word: there may be several about one manifest. */
+  readonly id: string;
+}
+
+/** The manifests that cached tags have left, whether they moved or are gone. Nothing is lost while nobody collects. */
+export interface ReleasedManifests {
+  list(
+    cursor: string | undefined,
+    limit: number,
+  ): Promise<{ readonly manifests: readonly ReleasedManifest[]; readonly next: string | undefined }>;
+  /** Takes out what somebody else has on record by now. */
+  forget(ids: readonly string[]): Promise<void>;
 }
 
 /** What is known of an upstream. Times are ms since the epoch. */
@@ -47,3 +101,6 @@ export interface UpstreamState {
   /** One fresh check of the upstream now; resolves to the condition after it. */
   check(organization: OrganizationName, upstream: string): Promise<UpstreamCondition>;
 }
+
+/** The host's links: which to look at, what is known of them, and their removal. */
+export type LinkSweep = ContentSweep & SweepCandidates & Partial<SweepQueue>;

@@ -1,30 +1,51 @@
-import type { Clock, ContentDisposal, ContentSweep, Logger } from '@breakwater/registry-core';
+import type {
+  Clock,
+  ContentDisposal,
+  ContentUsage,
+  Logger,
+  OrganizationName,
+  StaleFiles,
+} from '@breakwater/registry-core';
+import { assessPlan } from './brake.js';
 import { errorClass, errorMessage } from './errors.js';
 import { leaseEnd } from './expiry-rule.js';
 import { Holds } from './holds.js';
-import type { ExpirableTags, UpstreamState } from './ports.js';
+import type { ExpirableTag, ExpirableTags, LinkSweep, ReleasedManifests, UpstreamState } from './ports.js';
 import {
+  type Braked,
+  ContentTally,
   type DisposeNumbers,
   type ExpireNumbers,
   type GcReport,
+  LinkTally,
+  type PlanNumbers,
   type StepReport,
   type SweepNumbers,
   TagTally,
 } from './report.js';
 import type { RunRecord } from './run-journal.js';
-import { disposeContent } from './steps/dispose-content.js';
+import { StepClock } from './step-clock.js';
+import { disposeContent, previewDisposal } from './steps/dispose-content.js';
+import { dropStaleFiles } from './steps/drop-stale-files.js';
 import { expireTags } from './steps/expire-tags.js';
+import { handOver, waitingToBeHandedOver } from './steps/hand-over.js';
+import { judgeTags } from './steps/judge-tags.js';
+import { planSweep } from './steps/plan-sweep.js';
 import type { RunContext } from './steps/run-context.js';
 import { sweepLinks } from './steps/sweep-links.js';
+import { SweepPlan } from './steps/sweep-plan.js';
 
 /** What a run works on. */
 export interface RunParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tags: ExpirableTags;
+  readonly released: ReleasedManifests | undefined;
   readonly upstreams: UpstreamState | undefined;
-  readonly sweep: ContentSweep | undefined;
+  readonly sweep: LinkSweep | undefined;
   readonly disposal: ContentDisposal | undefined;
+  readonly usage: ContentUsage | undefined;
+  readonly staleFiles: readonly StaleFiles[];
   readonly graceMs: number;
   readonly holdMs: number;
   /** Writes the uses that this process has noted and not yet written. */
@@ -35,98 +56,265 @@ export interface RunParts {
 export interface RunIdentity {
   readonly runId: string;
   readonly dryRun: boolean;
+  /** Does what the brake would stop. */
+  readonly force: boolean;
+  readonly organization: OrganizationName | undefined;
   readonly startedAt: number;
   readonly record: RunRecord;
   readonly signal: AbortSignal;
+  readonly progress: (steps: readonly StepReport[]) => void;
 }
 
 /** Failures after which no later step may delete anything either. */
-const FINAL_ERRORS: ReadonlySet<string> = new Set(['GC_STOPPED', 'GC_LEASE_LOST']);
+const FINAL_ERRORS: ReadonlySet<string> = new Set(['GC_STOPPED', 'GC_LEASE_LOST', 'COLLECTION_SUPERSEDED']);
+/** A run that would expire more tags than this has its whole plan looked at by the brake before it begins. */
+const FEW_TAGS = 1_000;
+/** What one round sets free is found by the next one. */
+const MAX_ROUNDS = 1_000;
+/** No file is stale earlier than this after it was written to last, whatever the grace, ms. */
+const LEAST_STALE_MS = 10 * 60_000;
 
-/**
- * The steps of one run in order. A step that fails deletes nothing more and is reported; the later ones go on, because
- * each of them relies on what it reads itself and on nothing that an earlier one was to do. Never rejects.
- */
-export async function performRun(parts: RunParts, identity: RunIdentity): Promise<GcReport> {
-  const { clock, logger, tags, sweep, disposal } = parts;
-  const { runId, dryRun, startedAt } = identity;
-  const { token } = identity.record;
-  const run = { id: runId, ...(token === undefined ? {} : { token }) };
-  const context: RunContext = { ...identity, run, plannedAt: startedAt, clock };
-  const tally = new TagTally(dryRun);
-  const steps: StepReport[] = [];
-  let ended: string | undefined;
-
-  async function step<Name extends StepReport['name'], Numbers extends object>(
-    name: Name,
-    numbers: Numbers,
-    work: (numbers: Numbers) => Promise<void>,
-  ): Promise<Numbers & { readonly name: Name; readonly ms: number; readonly error?: string }> {
-    const beganAt = clock.now();
-    let error: string | undefined;
-    try {
-      await work(numbers);
-    } catch (failure) {
-      error = errorClass(failure);
-      if (FINAL_ERRORS.has(error)) ended = error;
-      const fields = { run_id: runId, step: name, code: error, error: errorMessage(failure) };
-      if (error === 'GC_STOPPED') logger.info(fields, 'a step of the gc run was stopped');
-      else logger.warn(fields, 'a step of the gc run failed and deletes nothing more');
-    }
-    return { name, ms: Math.max(0, clock.now() - beganAt), ...numbers, ...(error === undefined ? {} : { error }) };
-  }
-
-  const holds = new Holds(parts.upstreams, parts.holdMs, clock, logger);
-  const freed: DisposeNumbers = { manifests: 0, blobs: 0, bytes: 0, batches: 0 };
-  const usedBefore = leaseEnd(startedAt, parts.graceMs);
-
-  steps.push(await step('expire_tags', noTags(), (numbers) => expireTags(context, tags, holds, tally, numbers)));
-  if (sweep !== undefined && ended === undefined) {
-    steps.push(
-      await step('sweep_manifests', noLinks(), async (numbers) => {
-        if (!dryRun) await parts.writeUses();
-        await sweepLinks(context, sweep, 'manifest', usedBefore, (links) => tags.needs(links), numbers);
-      }),
-    );
-  }
-  if (sweep !== undefined && ended === undefined) {
-    // Blobs are needed by manifests only, and those the host knows itself.
-    steps.push(
-      await step('sweep_blobs', noLinks(), (numbers) =>
-        sweepLinks(context, sweep, 'blob', usedBefore, async (links) => links.map(() => false), numbers),
-      ),
-    );
-  }
-  if (disposal !== undefined && ended === undefined) {
-    steps.push(await step('dispose', freed, (numbers) => disposeContent(context, disposal, numbers)));
-  }
-
-  return {
-    runId,
-    dryRun,
-    outcome: outcomeOf(steps),
-    startedAt,
-    finishedAt: clock.now(),
-    steps,
-    expired: tally.expired,
-    expiredTotal: tally.expiredTotal,
-    kept: tally.kept,
-    keptTags: tally.keptTags,
-    held: tally.held,
-    freed: { manifests: freed.manifests, blobs: freed.blobs, bytes: freed.bytes },
-  };
+/** The steps of one run in order. Never rejects: what fails is in the report. */
+export function performRun(parts: RunParts, identity: RunIdentity): Promise<GcReport> {
+  return new Run(parts, identity).perform();
 }
 
-function outcomeOf(steps: readonly StepReport[]): GcReport['outcome'] {
+/**
+ * One run. A step that fails deletes nothing more and is reported; the later ones go on, because each of them relies on
+ * what it reads itself and on nothing that an earlier one was to do.
+ */
+class Run {
+  readonly #steps: StepClock;
+  readonly #context: RunContext;
+  readonly #holds: Holds;
+  readonly #tags: TagTally;
+  readonly #links: LinkTally;
+  readonly #content = new ContentTally();
+  readonly #freed: DisposeNumbers = { manifests: 0, blobs: 0, bytes: 0, batches: 0 };
+  readonly #usedBefore: number;
+  #brake: Braked | undefined;
+  #ended = false;
+
+  constructor(
+    private readonly parts: RunParts,
+    private readonly identity: RunIdentity,
+  ) {
+    const { clock, logger } = parts;
+    const { runId, dryRun, startedAt, record } = identity;
+    this.#steps = new StepClock(clock, (step, error) => this.#failed(step, error));
+    this.#context = {
+      run: { id: runId, ...(record.token === undefined ? {} : { token: record.token }) },
+      plannedAt: startedAt,
+      dryRun,
+      organization: identity.organization,
+      clock,
+      record,
+      signal: identity.signal,
+      progress: () => identity.progress(this.#steps.reports()),
+    };
+    this.#holds = new Holds(parts.upstreams, parts.holdMs, clock, logger);
+    this.#tags = new TagTally(dryRun);
+    this.#links = new LinkTally(dryRun);
+    this.#usedBefore = leaseEnd(startedAt, parts.graceMs);
+  }
+
+  async perform(): Promise<GcReport> {
+    if (this.identity.dryRun) await this.#plan();
+    else if (!(await this.#isBrakedAhead())) await this.#collect();
+    return this.#report();
+  }
+
+  /** What a run would do. */
+  async #plan(): Promise<void> {
+    const { sweep, disposal } = this.parts;
+    const context = this.#context;
+    await this.#expireTags(context, this.#tags);
+    if (sweep !== undefined && !this.#ended) {
+      let plan = new SweepPlan();
+      await this.#steps.run('plan_sweep', noPlan(), async (numbers) => {
+        plan = await this.#planWithoutEffects(sweep, this.#tags, this.#links, numbers);
+      });
+      for (const kind of ['manifest', 'blob'] as const) {
+        await this.#steps.run(`sweep_${kind}s`, noLinks(), (numbers) =>
+          sweepLinks(context, sweep, kind, plan, this.#links, numbers),
+        );
+      }
+      if (disposal !== undefined && !this.#ended) {
+        await this.#steps.run('dispose', this.#freed, (numbers) =>
+          previewDisposal(context, disposal, plan, this.#content, numbers),
+        );
+        await this.#assess(plan, 0);
+      }
+    } else if (disposal !== undefined && !this.#ended) {
+      await this.#steps.run('dispose', this.#freed, (numbers) =>
+        previewDisposal(context, disposal, new SweepPlan(), this.#content, numbers),
+      );
+    }
+    await this.#dropStaleFiles();
+  }
+
+  async #collect(): Promise<void> {
+    const { sweep, disposal } = this.parts;
+    await this.#expireTags(this.#context, this.#tags);
+    if (sweep !== undefined && !this.#ended) await this.#sweep(sweep);
+    if (disposal !== undefined && !this.#ended && this.#brake === undefined) {
+      await this.#steps.run('dispose', this.#freed, (numbers) =>
+        disposeContent(this.#context, disposal, this.#content, numbers),
+      );
+    }
+    await this.#dropStaleFiles();
+  }
+
+  #expireTags(context: RunContext, tally: TagTally): Promise<boolean> {
+    return this.#steps.run('expire_tags', noTags(), (numbers) =>
+      expireTags(context, this.parts.tags, this.#holds, tally, numbers),
+    );
+  }
+
+  /** Plans and removes, round by round, until a round removes nothing. */
+  async #sweep(sweep: LinkSweep): Promise<void> {
+    const { released, tags } = this.parts;
+    const context = this.#context;
+    let blobs = 0;
+    for (let round = 0; round < MAX_ROUNDS && !this.#ended; round += 1) {
+      let plan: SweepPlan | undefined;
+      const isPlanned = await this.#steps.run('plan_sweep', noPlan(), async (numbers) => {
+        await this.parts.writeUses();
+        if (released !== undefined) await handOver(context, released, sweep);
+        plan = await planSweep(
+          context,
+          { sweep, tags, goes: async (of) => of.map(() => false), also: [], usedBefore: this.#usedBefore },
+          this.#links,
+          numbers,
+        );
+        await this.#assess(plan, blobs);
+      });
+      const planned = plan;
+      if (!isPlanned || planned === undefined || planned.size === 0 || this.#brake !== undefined) return;
+      let removed = 0;
+      for (const kind of ['manifest', 'blob'] as const) {
+        const isDone = await this.#steps.run(`sweep_${kind}s`, noLinks(), async (numbers) => {
+          const before = numbers.removed;
+          await sweepLinks(context, sweep, kind, planned, this.#links, numbers);
+          removed += numbers.removed - before;
+          if (kind === 'blob') blobs += numbers.removed - before;
+        });
+        if (!isDone) return;
+      }
+      if (removed === 0) return;
+    }
+  }
+
+  /**
+   * Whether the brake stops the run before it has done anything. Few tags need no look ahead: what they set free is
+   * planned, and looked at, before the first link goes.
+   */
+  async #isBrakedAhead(): Promise<boolean> {
+    const { sweep, disposal, usage, tags } = this.parts;
+    if (this.identity.force || sweep === undefined || disposal === undefined || usage === undefined) return false;
+    const context: RunContext = { ...this.#context, dryRun: true };
+    const tally = new TagTally(false, true);
+    try {
+      const counted: ExpireNumbers = noTags();
+      await expireTags(context, tags, this.#holds, tally, counted, FEW_TAGS + 1);
+      if (counted.expired <= FEW_TAGS) return false;
+      const whole = new TagTally(false, true);
+      await expireTags(context, tags, this.#holds, whole, noTags());
+      const plan = await this.#planWithoutEffects(sweep, whole, new LinkTally(false), noPlan());
+      await this.#assess(plan, 0);
+    } catch (error) {
+      // The steps meet the same failure themselves, and report it.
+      this.parts.logger.warn(
+        { run_id: this.identity.runId, code: errorClass(error), error: errorMessage(error) },
+        'gc could not look ahead',
+      );
+      return false;
+    }
+    return this.#brake !== undefined;
+  }
+
+  async #planWithoutEffects(
+    sweep: LinkSweep,
+    expired: TagTally,
+    links: LinkTally,
+    numbers: PlanNumbers,
+  ): Promise<SweepPlan> {
+    const { tags, released } = this.parts;
+    const context: RunContext = { ...this.#context, dryRun: true };
+    const waiting = released === undefined ? [] : await waitingToBeHandedOver(context, released);
+    const goes = async (pointing: readonly ExpirableTag[]) =>
+      (await judgeTags(context, this.#holds, pointing)).map(({ action }) => action === 'expire');
+    const also = [...waiting, ...expired.left];
+    return planSweep(context, { sweep, tags, goes, also, usedBefore: this.#usedBefore }, links, numbers);
+  }
+
+  async #assess(plan: SweepPlan, deleted: number): Promise<void> {
+    const { disposal, usage } = this.parts;
+    if (this.identity.force || disposal === undefined || usage === undefined) return;
+    this.#brake = await assessPlan(this.#context, { disposal, usage }, plan, deleted);
+    if (this.#brake === undefined || this.identity.dryRun) return;
+    this.parts.logger.error(
+      { run_id: this.identity.runId, blobs: this.#brake.blobs, of: this.#brake.of },
+      'gc would delete so much that it stopped; look at a dry run, and force the run if that is right',
+    );
+  }
+
+  async #dropStaleFiles(): Promise<void> {
+    const { staleFiles, graceMs, clock } = this.parts;
+    if (staleFiles.length === 0 || this.#ended) return;
+    const before = clock.now() - Math.max(graceMs, LEAST_STALE_MS);
+    await this.#steps.run('drop_stale_files', { files: 0, bytes: 0 }, (numbers) =>
+      dropStaleFiles(this.#context, staleFiles, before, numbers),
+    );
+  }
+
+  #failed(step: StepReport['name'], error: unknown): void {
+    const code = errorClass(error);
+    if (FINAL_ERRORS.has(code)) this.#ended = true;
+    const fields = { run_id: this.identity.runId, step, code, error: errorMessage(error) };
+    if (code === 'GC_STOPPED') this.parts.logger.info(fields, 'a step of the gc run was stopped');
+    else this.parts.logger.warn(fields, 'a step of the gc run failed and deletes nothing more');
+  }
+
+  #report(): GcReport {
+    const { runId, dryRun, startedAt, organization } = this.identity;
+    const steps = this.#steps.reports();
+    const { manifests, blobs, bytes } = this.#freed;
+    return {
+      runId,
+      dryRun,
+      ...(organization === undefined ? {} : { organization }),
+      outcome: outcomeOf(steps, dryRun ? undefined : this.#brake),
+      ...(this.#brake === undefined ? {} : { brake: this.#brake }),
+      startedAt,
+      finishedAt: this.parts.clock.now(),
+      steps,
+      expired: this.#tags.expired,
+      expiredTotal: this.#tags.expiredTotal,
+      kept: this.#tags.kept,
+      keptTags: this.#tags.keptTags,
+      held: this.#tags.held,
+      links: { removed: this.#links.removed, keptTotal: this.#links.keptTotal, kept: this.#links.kept },
+      freed: { manifests, blobs, bytes, items: this.#content.items },
+    };
+  }
+}
+
+function outcomeOf(steps: readonly StepReport[], brake: Braked | undefined): GcReport['outcome'] {
   const errors = steps.flatMap(({ error }) => (error === undefined ? [] : [error]));
   if (errors.some((error) => error !== 'GC_STOPPED')) return 'failed';
-  return errors.length > 0 ? 'stopped' : 'done';
+  if (errors.length > 0) return 'stopped';
+  return brake === undefined ? 'done' : 'braked';
 }
 
 function noTags(): ExpireNumbers {
   return { examined: 0, expired: 0, kept: 0 };
 }
 
+function noPlan(): PlanNumbers {
+  return { examined: 0, leased: 0, needed: 0, manifests: 0, blobs: 0 };
+}
+
 function noLinks(): SweepNumbers {
-  return { examined: 0, needed: 0, removed: 0, kept: 0, passes: 0 };
+  return { removed: 0, kept: 0 };
 }

@@ -1,8 +1,7 @@
-import type { ExpirableTag, ExpirableTags, UpstreamCondition, UpstreamState } from '@breakwater/gc';
+import type { ExpirableTag, ExpirableTags, LinkSweep, UpstreamCondition, UpstreamState } from '@breakwater/gc';
 import {
   type ContentDisposal,
   type ContentLink,
-  type ContentSweep,
   type ContentUse,
   type Digest,
   type DisposableContent,
@@ -73,7 +72,10 @@ export class FakeRegistry {
   readonly removals: string[] = [];
   /** Run before the named port does its work; may throw. */
   readonly before: Partial<
-    Record<'list' | 'expire' | 'needs' | 'unreachable' | 'remove' | 'dispose' | 'touch', () => void | Promise<void>>
+    Record<
+      'list' | 'expire' | 'pointingTo' | 'candidates' | 'inspect' | 'remove' | 'dispose' | 'touch',
+      () => void | Promise<void>
+    >
   > = {};
 
   constructor(readonly clock: MovableClock) {}
@@ -114,13 +116,15 @@ export class FakeRegistry {
   }
 
   readonly tags: ExpirableTags = {
-    list: async (cursor, limit) => {
+    list: async ({ organization, cursor, limit }) => {
       await this.before.list?.();
       const keys = after([...this.cachedTags.keys()], cursor);
       const page = keys.slice(0, limit);
       const tags = page.flatMap((key) => {
         const tag = this.cachedTags.get(key);
-        return tag === undefined ? [] : [{ ...tag }];
+        if (tag === undefined || (organization ?? tag.repository.organization) !== tag.repository.organization)
+          return [];
+        return [{ ...tag }];
       });
       return { tags, next: keys.length > page.length ? page.at(-1) : undefined };
     },
@@ -136,29 +140,52 @@ export class FakeRegistry {
         return false;
       });
     },
-    needs: async (links) => {
-      await this.before.needs?.();
-      const needed = new Set([...this.cachedTags.values()].map((tag) => linkKey(tag.repository, tag.digest)));
-      return links.map(({ repository, digest }) => needed.has(linkKey(repository, digest)));
+    pointingTo: async (manifests, most) => {
+      await this.before.pointingTo?.();
+      const tags = [...this.cachedTags.values()];
+      return manifests.map(({ repository, digest }) =>
+        tags.filter((tag) => linkKey(tag.repository, tag.digest) === linkKey(repository, digest)).slice(0, most),
+      );
     },
   };
 
-  readonly sweep: ContentSweep = {
-    unreachable: async (usedBefore, kind, cursor, limit) => {
-      await this.before.unreachable?.();
-      const needed = this.#neededByLinks();
+  /** Everything is a candidate every time. */
+  readonly sweep: LinkSweep = {
+    candidates: async ({ usedBefore, organization, cursor, limit }) => {
+      await this.before.candidates?.();
       const keys = after(
         [...this.links].flatMap(([key, link]) =>
-          link.kind === kind && link.usedAt < usedBefore && !needed.has(key) ? [key] : [],
+          link.usedAt < usedBefore && (organization ?? link.repository.organization) === link.repository.organization
+            ? [key]
+            : [],
         ),
         cursor,
       );
       const page = keys.slice(0, limit);
-      const links = page.flatMap((key) => {
+      const candidates = page.flatMap((key) => {
         const link = this.links.get(key);
-        return link === undefined ? [] : [{ ...link }];
+        return link === undefined ? [] : [{ ...link, id: key }];
       });
-      return { links, next: keys.length > page.length ? page.at(-1) : undefined };
+      return { candidates, next: keys.length > page.length ? page.at(-1) : undefined };
+    },
+    inspect: async (links, most) => {
+      await this.before.inspect?.();
+      return links.map(({ repository, digest }) => {
+        const link = this.links.get(linkKey(repository, digest));
+        if (link === undefined) return undefined;
+        const keptBy = this.#keptBy(repository, digest);
+        const { children = [], blobs = [] } = this.content.get(digest) ?? {};
+        return {
+          ...link,
+          tags: [],
+          keptBy: keptBy.slice(0, most),
+          more: keptBy.length >= most,
+          keeps: [
+            ...children.map((each) => ({ kind: 'manifest' as const, digest: each })),
+            ...blobs.map((each) => ({ kind: 'blob' as const, digest: each })),
+          ],
+        };
+      });
     },
     remove: async (links) => {
       await this.before.remove?.();
@@ -179,13 +206,10 @@ export class FakeRegistry {
     dispose: async (before, _run, intend) => {
       await this.before.dispose?.();
       const free = this.#unlinked(before);
-      const freed = free.slice(0, 2);
-      await intend(freed);
-      for (const { digest } of freed) {
-        this.content.delete(digest);
-        this.removals.push(`content ${digest}`);
-      }
-      return { freed, done: freed.length === free.length };
+      await intend(free.slice(0, 2));
+      const freed = free.slice(0, 2).filter(({ digest }) => this.content.delete(digest));
+      for (const { digest } of freed) this.removals.push(`content ${digest}`);
+      return { freed, done: free.length <= 2 };
     },
     disposable: async (before) => ({ items: this.#unlinked(before), next: undefined }),
     linkedOnlyBy: async (links) => {
@@ -230,6 +254,14 @@ export class FakeRegistry {
     const { children = [], blobs = [] } = this.content.get(digest) ?? {};
     for (const needed of [...children, ...blobs]) this.#renew(repository, needed, at);
     return true;
+  }
+
+  #keptBy(repository: Repository, digest: Digest): readonly Digest[] {
+    return [...this.links.values()].flatMap((link) => {
+      if (repositoryKey(link.repository) !== repositoryKey(repository)) return [];
+      const { children = [], blobs = [] } = this.content.get(link.digest) ?? {};
+      return [...children, ...blobs].includes(digest) ? [link.digest] : [];
+    });
   }
 
   #neededByLinks(): Set<string> {

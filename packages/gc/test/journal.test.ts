@@ -25,7 +25,7 @@ function collectorOf(registry: FakeRegistry): Gc {
 }
 
 /** Holds a run at the given port until it is released. */
-function holdAt(registry: FakeRegistry, port: 'list' | 'expire' | 'needs') {
+function holdAt(registry: FakeRegistry, port: 'list' | 'expire' | 'inspect') {
   let release = () => {};
   let arrived = () => {};
   const reached = new Promise<void>((resolve) => {
@@ -172,7 +172,7 @@ describe('one collector per cluster (G6)', () => {
 
   test('a run that falls asleep right before a deletion does not make it', async () => {
     const registry = registryWithOldTags(1);
-    const { reached, release } = holdAt(registry, 'needs');
+    const { reached, release } = holdAt(registry, 'inspect');
     const sleeper = collectorOf(registry).runOnce();
     await reached;
     registry.clock.advance({ ms: 120_001 });
@@ -180,7 +180,7 @@ describe('one collector per cluster (G6)', () => {
     const successor = await gcOf(registry, { knex: database.knex, sweep: undefined, disposal: undefined }).runOnce();
     release();
     const report = await sleeper;
-    expect(report.steps[1]).toMatchObject({ name: 'sweep_manifests', error: 'GC_LEASE_LOST', removed: 0 });
+    expect(report.steps[1]).toMatchObject({ name: 'plan_sweep', error: 'GC_LEASE_LOST' });
     expect(registry.content.size).toBe(3);
     const swept = await database.knex('gc_deletion').whereNot({ kind: 'tag' });
     expect(swept).toEqual([]);

@@ -50,6 +50,7 @@ import { DownloadLeaseTable } from './postgres/download-lease-table.js';
 import { MissingContentTable, type MissingSummary } from './postgres/missing-content-table.js';
 import { OutageMinuteTable } from './postgres/outage-minute-table.js';
 import { PurgePlanTable } from './postgres/purge-plan-table.js';
+import { ReleasedManifestTable } from './postgres/released-manifest-table.js';
 import { UpstreamHealthTable } from './postgres/upstream-health-table.js';
 import { WarmTable } from './postgres/warm-table.js';
 import { CachePurge } from './purge/cache-purge.js';
@@ -84,6 +85,8 @@ export interface ProxyCache {
   readonly blobs: BlobStore;
   /** What garbage collection needs to know of cached tags. */
   readonly tags: ExpirableTagsView;
+  /** The manifests that cached tags have left, for garbage collection to look at. */
+  readonly released: ReleasedManifestTable;
   /** What garbage collection needs to know of upstreams. */
   readonly upstreams: UpstreamStateView;
   /** The files of downloads that were broken off. */
@@ -310,7 +313,8 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       },
       import: (repository, digest, file) => options.blobs.import(repository, digest, file),
     },
-    tags: new ExpirableTagsView(new ContentRoots(knex), tagTable, digestTable, tags, settings),
+    tags: new ExpirableTagsView(new ContentRoots(knex), tags, settings),
+    released: new ReleasedManifestTable(knex),
     upstreams: upstreamState,
     partialFiles: { dropStale: (before, dryRun) => blobs.dropStale(before, dryRun) },
     missing: () => missing.total(),

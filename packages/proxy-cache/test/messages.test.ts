@@ -71,8 +71,8 @@ test('a tag that was collected is told of', async () => {
   const { one } = await moved(messages);
   const told: string[] = [];
   messages.subscribe('cached-tags', (message) => void told.push(message));
-  const { tags } = await one.cache.tags.list(undefined, 10);
-  expect(await one.cache.tags.expire(tags.slice(0, 1))).toEqual([true]);
+  const { tags } = await one.cache.tags.list({ limit: 10 });
+  expect(await one.cache.tags.expire(tags.slice(0, 1), { id: 'run' })).toEqual([true]);
   expect(told).toHaveLength(1);
 });
 

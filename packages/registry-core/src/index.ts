@@ -2,15 +2,24 @@ export { type Clock, systemClock } from './clock.js';
 export { FAILURE_CLASSES, type FailureClass, type OutageClass, type UpstreamFailureClass } from './failures.js';
 export type { Access, AccessAction, AccessTarget, Principal } from './host/access.js';
 export type { BlobStore, OpenBlob } from './host/blob-store.js';
-export type {
-  CollectionRun,
-  ContentDisposal,
-  ContentLink,
-  ContentSweep,
-  ContentUse,
-  DisposableContent,
-  DisposablePage,
-  UnreachablePage,
+export {
+  type CollectionRun,
+  CollectionSupersededError,
+  type ContentDisposal,
+  type ContentLink,
+  type ContentSweep,
+  type ContentUsage,
+  type ContentUse,
+  type DisposableContent,
+  type DisposablePage,
+  type InspectedLink,
+  type LinkKey,
+  type StaleFiles,
+  type SweepCandidate,
+  type SweepCandidatePage,
+  type SweepCandidateQuery,
+  type SweepCandidates,
+  type SweepQueue,
 } from './host/content-sweep.js';
 export type { ManifestStore, StoredManifest } from './host/manifest-store.js';
 export type { TagPage, TagStore } from './host/tag-store.js';

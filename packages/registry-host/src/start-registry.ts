@@ -44,6 +44,7 @@ import { PostgresApiTokens } from './postgres/postgres-api-tokens.js';
 import { PostgresBlobRows } from './postgres/postgres-blob-rows.js';
 import { PostgresContentFootprint } from './postgres/postgres-content-footprint.js';
 import { PostgresContentSweep } from './postgres/postgres-content-sweep.js';
+import { PostgresContentUsage } from './postgres/postgres-content-usage.js';
 import { PostgresContentUse } from './postgres/postgres-content-use.js';
 import { PostgresDamageList } from './postgres/postgres-damage-list.js';
 import { PostgresHostedContent } from './postgres/postgres-hosted-content.js';
@@ -354,9 +355,14 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     logger,
     access,
     tags: proxyCache.tags,
+    released: proxyCache.released,
     upstreams: proxyCache.upstreams,
     sweep: new PostgresContentSweep({ database, clock, logger }),
     disposal: content.disposal,
+    usage: new PostgresContentUsage({ database }),
+    staleFiles: [
+      { name: 'partial downloads', drop: (before, dryRun) => proxyCache.partialFiles.dropStale(before, dryRun) },
+    ],
     use: new PostgresContentUse({ database }),
     graceMs: config.gcGraceS * 1000,
     holdMs: config.gcHoldS * 1000,

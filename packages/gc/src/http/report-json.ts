@@ -1,11 +1,13 @@
-import type { GcReport, HeldUpstream, ReportedTag } from '../report.js';
+import type { GcReport, HeldUpstream, ReportedLink, ReportedTag } from '../report.js';
 
 /** A report as it stands in an answer: names in snake case, times in ISO 8601. */
 export function reportJson(report: GcReport): Readonly<Record<string, unknown>> {
   return {
     run_id: report.runId,
     dry_run: report.dryRun,
+    organization: report.organization,
     outcome: report.outcome,
+    brake: report.brake,
     started_at: isoTime(report.startedAt),
     finished_at: isoTime(report.finishedAt),
     steps: report.steps,
@@ -14,8 +16,18 @@ export function reportJson(report: GcReport): Readonly<Record<string, unknown>> 
     kept: report.kept,
     kept_tags: report.keptTags.map(tagJson),
     held: report.held.map(heldJson),
+    links: {
+      removed: report.links.removed.map(linkJson),
+      kept_total: report.links.keptTotal,
+      kept: report.links.kept.map(linkJson),
+    },
     freed: report.freed,
   };
+}
+
+function linkJson(link: ReportedLink<string>): Readonly<Record<string, unknown>> {
+  const { usedAt, keptBy, ...rest } = link;
+  return { ...rest, used_at: isoTime(usedAt), kept_by: keptBy };
 }
 
 function tagJson(tag: ReportedTag<string>): Readonly<Record<string, unknown>> {

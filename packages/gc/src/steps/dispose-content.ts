@@ -1,7 +1,8 @@
 import type { ContentDisposal, DisposableContent } from '@breakwater/registry-core';
-import type { DisposeNumbers } from '../report.js';
+import type { ContentTally, DisposeNumbers } from '../report.js';
 import type { ContentDeletion, IntendedDeletions } from '../run-journal.js';
 import { LIST_PAGE, pages, type RunContext, safePoint } from './run-context.js';
+import type { SweepPlan } from './sweep-plan.js';
 
 /** After this many batches in a row that freed nothing, whoever holds the rest is left alone until the next run. */
 const MAX_IDLE_BATCHES = 3;
@@ -19,16 +20,9 @@ interface Intention {
 export async function disposeContent(
   context: RunContext,
   disposal: ContentDisposal,
+  tally: ContentTally,
   numbers: DisposeNumbers,
 ): Promise<void> {
-  const before = context.clock.now() + 1;
-  if (context.dryRun) {
-    for await (const page of pages(context, (cursor) => disposal.disposable(before, cursor, LIST_PAGE))) {
-      numbers.batches += 1;
-      count(numbers, page.items);
-    }
-    return;
-  }
   let idle = 0;
   for (;;) {
     await safePoint(context);
@@ -37,7 +31,7 @@ export async function disposeContent(
       intentions.push({ items, record: await context.record.intend(items.map(deletionOf)) });
     });
     numbers.batches += 1;
-    count(numbers, freed);
+    count(numbers, tally, freed);
     const gone = new Set(freed.map(contentKey));
     for (const { items, record } of intentions) {
       await record.settle(items.map((item) => (gone.has(contentKey(item)) ? 'done' : 'kept')));
@@ -48,7 +42,36 @@ export async function disposeContent(
   }
 }
 
-function count(numbers: DisposeNumbers, items: readonly DisposableContent[]): void {
+/** What a disposal would free once the links of a plan are gone. */
+export async function previewDisposal(
+  context: RunContext,
+  disposal: ContentDisposal,
+  plan: SweepPlan,
+  tally: ContentTally,
+  numbers: DisposeNumbers,
+): Promise<void> {
+  const before = context.clock.now() + 1;
+  for await (const page of pages(context, (cursor) => disposal.disposable(before, cursor, LIST_PAGE))) {
+    numbers.batches += 1;
+    count(numbers, tally, page.items);
+  }
+  for await (const items of contentOf(context, disposal, plan)) count(numbers, tally, items);
+}
+
+/** The content that nothing links to once the links of a plan are gone, page by page. */
+export async function* contentOf(
+  context: RunContext,
+  disposal: ContentDisposal,
+  plan: SweepPlan,
+): AsyncGenerator<readonly DisposableContent[], void, undefined> {
+  for (const links of plan.byContent(LIST_PAGE)) {
+    await safePoint(context);
+    yield await disposal.linkedOnlyBy(links);
+  }
+}
+
+function count(numbers: DisposeNumbers, tally: ContentTally, items: readonly DisposableContent[]): void {
+  tally.free(items);
   for (const { kind, size } of items) {
     if (kind === 'manifest') numbers.manifests += 1;
     else numbers.blobs += 1;

@@ -1,8 +1,9 @@
 import { formatReference } from '@breakwater/registry-core';
-import { type ExpireReason, judgeTag } from '../expiry-rule.js';
-import type { HoldState, Holds } from '../holds.js';
-import type { ExpirableTag, ExpirableTags } from '../ports.js';
+import type { ExpireReason } from '../expiry-rule.js';
+import type { Holds } from '../holds.js';
+import type { ExpirableTag, ExpirableTags, UpstreamOf } from '../ports.js';
 import type { ExpireNumbers, TagTally } from '../report.js';
+import { judgeTags } from './judge-tags.js';
 import { batches, DELETE_BATCH, LIST_PAGE, oneEach, pages, type RunContext, safePoint } from './run-context.js';
 
 interface DueTag {
@@ -10,63 +11,56 @@ interface DueTag {
   readonly reason: ExpireReason;
 }
 
-/** Removes the cached tags of which the rule says that they go, and tallies why the others stay. */
+/**
+ * Removes the cached tags of which the rule says that they go, and tallies why the others stay. A dry run looks at all
+ * tags; a run looks at those that may be due, and of an upstream that is down at the first page of them only.
+ *
+ * @param enough ends the step once so many tags have gone
+ */
 export async function expireTags(
   context: RunContext,
   tags: ExpirableTags,
   holds: Holds,
   tally: TagTally,
   numbers: ExpireNumbers,
+  enough = Number.POSITIVE_INFINITY,
 ): Promise<void> {
-  for await (const page of pages(context, (cursor) => tags.list(cursor, LIST_PAGE))) {
+  const except: UpstreamOf[] = [];
+  const read = (cursor: string | undefined) =>
+    tags.list({
+      organization: context.organization,
+      ...(tally.listKept ? {} : { dueAt: context.plannedAt, except: [...except] }),
+      cursor,
+      limit: LIST_PAGE,
+    });
+  for await (const page of pages(context, read)) {
+    const decisions = await judgeTags(context, holds, page.tags);
     const due: DueTag[] = [];
-    for (const tag of page.tags) {
+    for (const [index, tag] of page.tags.entries()) {
       numbers.examined += 1;
-      const verdict = judgeTag(tag, context.plannedAt);
-      if (verdict.action === 'expire') {
-        due.push({ tag, reason: verdict.reason });
-      } else {
-        tally.keep(tag, verdict.reason);
-        numbers.kept += 1;
+      const decision = decisions[index];
+      if (decision?.action === 'expire') {
+        due.push({ tag, reason: decision.reason });
+        continue;
       }
+      numbers.kept += 1;
+      if (decision?.reason !== 'held') {
+        tally.keep(tag, decision?.reason ?? 'upstream_unknown');
+        continue;
+      }
+      tally.hold(tag, decision.upstream, decision.downSince);
+      noteHeld(except, { organization: tag.repository.organization, upstream: decision.upstream });
     }
-    const free = await withoutHeld(context, due, holds, tally, numbers);
-    for (const batch of batches(free, DELETE_BATCH)) await expireBatch(context, batch, tags, tally, numbers);
+    for (const batch of batches(due, DELETE_BATCH)) await expireBatch(context, batch, tags, tally, numbers);
+    if (numbers.expired >= enough) return;
   }
 }
 
-/** The due tags that no outage holds back. Upstreams are asked about only here, where something is due. */
-async function withoutHeld(
-  context: RunContext,
-  due: readonly DueTag[],
-  holds: Holds,
-  tally: TagTally,
-  numbers: ExpireNumbers,
-): Promise<readonly DueTag[]> {
-  const states = new Map<string, HoldState>();
-  const free: DueTag[] = [];
-  for (const item of due) {
-    const { organization, upstream } = item.tag.repository;
-    if (upstream === undefined) {
-      free.push(item);
-      continue;
-    }
-    const key = `${organization}\n${upstream}`;
-    let state = states.get(key);
-    if (state === undefined) {
-      await safePoint(context);
-      state = await holds.of(organization, upstream);
-      states.set(key, state);
-    }
-    if (state.kind === 'free') {
-      free.push(item);
-      continue;
-    }
-    numbers.kept += 1;
-    if (state.kind === 'held') tally.hold(item.tag, upstream, state.downSince);
-    else tally.keep(item.tag, 'upstream_unknown');
-  }
-  return free;
+function noteHeld(held: UpstreamOf[], one: UpstreamOf): void {
+  const known = held.some(
+    ({ organization, upstream }) => organization === one.organization && upstream === one.upstream,
+  );
+  if (!known) held.push(one);
 }
 
 async function expireBatch(
@@ -89,7 +83,8 @@ async function expireBatch(
   }
 }
 
-async function expireOnRecord(
+/** Removes tags with their intention on record. One boolean each: it is gone. */
+export async function expireOnRecord(
   context: RunContext,
   batch: readonly DueTag[],
   tags: ExpirableTags,
@@ -104,7 +99,7 @@ async function expireOnRecord(
     })),
   );
   const asked = batch.map(({ tag }) => tag);
-  const gone = oneEach(await tags.expire(asked), asked, 'expire');
+  const gone = oneEach(await tags.expire(asked, context.run), asked, 'expire');
   await intended.settle(gone.map((done) => (done ? 'done' : 'kept')));
   return gone;
 }

@@ -1,4 +1,4 @@
-import type { Clock, CollectionRun } from '@breakwater/registry-core';
+import type { Clock, CollectionRun, OrganizationName } from '@breakwater/registry-core';
 import { GcError } from '../errors.js';
 import type { RunRecord } from '../run-journal.js';
 
@@ -15,9 +15,13 @@ export interface RunContext {
   /** The time that the whole run plans with, ms since the epoch: ages do not grow while it works. */
   readonly plannedAt: number;
   readonly dryRun: boolean;
+  /** Only this organization. */
+  readonly organization: OrganizationName | undefined;
   readonly clock: Clock;
   readonly record: RunRecord;
   readonly signal: AbortSignal;
+  /** Called at every safe point. */
+  readonly progress: () => void;
 }
 
 /**
@@ -27,6 +31,7 @@ export interface RunContext {
 export async function safePoint(context: RunContext): Promise<void> {
   if (context.signal.aborted) throw new GcError('GC_STOPPED', 'the collector was stopped');
   await context.record.beat();
+  context.progress();
 }
 
 /** Cuts a list into batches. */
@@ -40,7 +45,7 @@ export function batches<T>(items: readonly T[], size: number): readonly (readonl
  * The answers of a port, which must be as many as the questions.
  * @throws GcError GC_PROTOCOL
  */
-export function oneEach(answers: readonly boolean[], questions: readonly unknown[], port: string): readonly boolean[] {
+export function oneEach<T>(answers: readonly T[], questions: readonly unknown[], port: string): readonly T[] {
   if (answers.length === questions.length) return answers;
   throw new GcError('GC_PROTOCOL', `${port} answered ${answers.length} times to ${questions.length} questions`);
 }

@@ -1,15 +1,23 @@
 import type {
-  ContentLink,
+  CollectionRun,
   Digest,
+  OrganizationName,
   ProxyCacheSettings,
   ProxyCacheSettingsReader,
   Reference,
   Repository,
+  Tag,
 } from '@breakwater/registry-core';
-import type { ProxiedRepository, TagKey } from '../ports.js';
-import type { CachedTagTable } from '../postgres/cached-tag-table.js';
-import type { ContentRoots } from '../postgres/content-roots.js';
-import type { DigestUseTable } from '../postgres/digest-use-table.js';
+import type { ProxiedRepository } from '../ports.js';
+import {
+  type ContentRoot,
+  type ContentRoots,
+  type DueBounds,
+  dueClock,
+  type RootGroup,
+  type RootKind,
+  type RootPosition,
+} from '../postgres/content-roots.js';
 import type { CachedTags } from '../tags/cached-tags.js';
 
 /** A cached tag, or content that is used by digest, with the clocks that decide how long it is kept. */
@@ -25,106 +33,190 @@ export interface ExpirableTag {
   readonly pinned: boolean;
 }
 
+/** Which tags to list. */
+export interface ExpirableTagQuery {
+  readonly organization?: OrganizationName | undefined;
+  /** Tags that cannot have expired by this time (ms since the epoch) may be left out. */
+  readonly dueAt?: number | undefined;
+  /** What is left out, with `dueAt`. */
+  readonly except?: readonly RootGroup[] | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+}
+
+/** A page of them. */
+export interface ExpirableTagPage {
+  readonly tags: readonly ExpirableTag[];
+  readonly next: string | undefined;
+}
+
 /** What is kept of an organization that proxies nothing, or another upstream, by now: a day, as by default. */
 const ORPHANED = { stalenessPeriodS: 86_400, expirationS: 86_400 };
 
-type Position =
-  | { readonly table: 'tag'; readonly key: TagKey }
-  | { readonly table: 'digest'; readonly repository?: ProxiedRepository; readonly digest?: Digest };
+/** Organizations that are looked through in one call, so that its work is bounded. */
+const GROUPS_PER_PAGE = 200;
+
+interface Position {
+  readonly kind: RootKind;
+  /** Within this group go on after `after`, or go on with the group after it. */
+  readonly group?: RootGroup | undefined;
+  readonly after?: RootPosition | undefined;
+}
 
 /** The view that garbage collection has of this cache. */
 export class ExpirableTagsView {
   constructor(
     private readonly roots: ContentRoots,
-    private readonly tagTable: CachedTagTable,
-    private readonly digestTable: DigestUseTable,
     private readonly tags: CachedTags,
     private readonly settings: ProxyCacheSettingsReader,
   ) {}
 
-  /** Everything that could expire, page by page: tags first, then content used by digest. */
-  async list(
-    cursor: string | undefined,
-    limit: number,
-  ): Promise<{ readonly tags: readonly ExpirableTag[]; readonly next: string | undefined }> {
-    const position = cursor === undefined ? undefined : (JSON.parse(cursor) as Position);
-    if (position?.table === 'digest') return this.#listDigests(position, limit);
-    const rows = await this.tagTable.page(position?.key, limit);
-    const tags = await Promise.all(
-      rows.map(
-        async ({ key, entry }): Promise<ExpirableTag> => ({
-          ...entry,
-          ...(await this.#periods(key.repository)),
-          repository: key.repository,
-          reference: { kind: 'tag', tag: key.tag },
-        }),
-      ),
-    );
-    const last = rows.at(-1);
-    const next: Position =
-      rows.length < limit || last === undefined ? { table: 'digest' } : { table: 'tag', key: last.key };
-    return { tags, next: JSON.stringify(next) };
+  /** What could expire, page by page: tags first, then content used by digest. A page may be empty before the end. */
+  async list(query: ExpirableTagQuery): Promise<ExpirableTagPage> {
+    const position: Position = query.cursor === undefined ? { kind: 'tag' } : (JSON.parse(query.cursor) as Position);
+    return query.dueAt === undefined ? this.#page(query, position) : this.#due(query, query.dueAt, position);
   }
 
-  /** Removes those that are still exactly as they were listed. */
-  async expire(tags: readonly ExpirableTag[]): Promise<readonly boolean[]> {
-    const removed: boolean[] = [];
-    for (const tag of tags) removed.push(await this.#expireOne(tag));
+  /** Removes those that are still exactly as they were listed. One boolean each. */
+  async expire(tags: readonly ExpirableTag[], run: CollectionRun): Promise<readonly boolean[]> {
+    const removed = tags.map(() => false);
+    for (const kind of ['tag', 'digest'] as const) {
+      const chosen = tags.flatMap((tag, index) => (tag.reference.kind === kind ? [{ root: toRoot(tag), index }] : []));
+      const gone = await this.roots.remove(
+        kind,
+        chosen.map(({ root }) => root),
+        run,
+      );
+      for (const [at, { root, index }] of chosen.entries()) {
+        if (gone[at] !== true) continue;
+        removed[index] = true;
+        if (kind === 'tag') this.tags.forget({ repository: root.repository, tag: root.reference as Tag });
+      }
+    }
     return removed;
   }
 
-  /** Which of these manifests something still points to. Hosted content is nothing that this cache knows of. */
-  async needs(links: readonly ContentLink[]): Promise<readonly boolean[]> {
-    const proxied = links.flatMap(({ repository, digest }, index) =>
+  /** The tags, and uses by digest, that point to each of these manifests; of tags at most `most` each. */
+  async pointingTo(
+    manifests: readonly { readonly repository: Repository; readonly digest: Digest }[],
+    most: number,
+  ): Promise<readonly (readonly ExpirableTag[])[]> {
+    // Hosted content is nothing that this cache knows of.
+    const proxied = manifests.flatMap(({ repository, digest }, index) =>
       repository.upstream === undefined
         ? []
         : [{ repository: { ...repository, upstream: repository.upstream }, digest, index }],
     );
-    const needed = await this.roots.pointTo(proxied);
-    const result = links.map(() => false);
-    proxied.forEach(({ index }, at) => {
-      result[index] = needed[at] ?? true;
-    });
+    const pointing = await this.roots.pointingTo(proxied, most);
+    const result: (readonly ExpirableTag[])[] = manifests.map(() => []);
+    for (const [at, { index }] of proxied.entries()) result[index] = await this.#expirable(pointing[at] ?? []);
     return result;
   }
 
-  async #expireOne(tag: ExpirableTag): Promise<boolean> {
-    const repository = { ...tag.repository, upstream: tag.repository.upstream ?? '' };
-    if (tag.reference.kind === 'digest') return this.digestTable.remove({ ...tag, repository });
-    const key = { repository, tag: tag.reference.tag };
-    const removed = await this.tagTable.remove(key, tag);
-    if (removed) this.tags.forget(key);
-    return removed;
+  async #page(query: ExpirableTagQuery, { kind, after }: Position): Promise<ExpirableTagPage> {
+    const roots = await this.roots.page(kind, query.organization, after, query.limit);
+    const last = roots.at(-1);
+    const goesOn = last !== undefined && roots.length === query.limit;
+    return {
+      tags: await this.#expirable(roots),
+      next: goesOn ? write({ kind, after: positionOf(last) }) : nextKind(kind),
+    };
   }
 
-  async #listDigests(
-    position: Position & { table: 'digest' },
-    limit: number,
-  ): Promise<{ readonly tags: readonly ExpirableTag[]; readonly next: string | undefined }> {
-    const { repository, digest } = position;
-    const after = repository === undefined || digest === undefined ? undefined : { repository, digest };
-    const rows = await this.digestTable.page(after, limit);
-    const tags = await Promise.all(
-      rows.map(
-        async (use): Promise<ExpirableTag> => ({
-          ...use,
-          ...(await this.#periods(use.repository)),
-          reference: { kind: 'digest', digest: use.digest },
-          pinned: false,
+  async #due(query: ExpirableTagQuery, dueAt: number, { kind, group, after }: Position): Promise<ExpirableTagPage> {
+    let previous = group;
+    let current = after === undefined ? await this.roots.nextGroup(kind, query.organization, group) : group;
+    let from = after;
+    for (let looked = 0; current !== undefined; looked += 1) {
+      if (looked === GROUPS_PER_PAGE) return { tags: [], next: write({ kind, group: previous }) };
+      const found = await this.#dueOf(query, dueAt, kind, current, from);
+      if (found.tags.length > 0) return found;
+      previous = current;
+      current = await this.roots.nextGroup(kind, query.organization, current);
+      from = undefined;
+    }
+    return { tags: [], next: nextKind(kind) };
+  }
+
+  async #dueOf(
+    query: ExpirableTagQuery,
+    dueAt: number,
+    kind: RootKind,
+    group: RootGroup,
+    after: RootPosition | undefined,
+  ): Promise<ExpirableTagPage> {
+    const none = { tags: [], next: undefined };
+    if (query.except?.some((each) => isSameGroup(each, group)) === true) return none;
+    const { stalenessPeriodS, expirationS } = await this.#periods(group);
+    if (expirationS === 0) return none;
+    const bounds: DueBounds = {
+      usedBefore: dueAt - expirationS * 1000,
+      confirmedBefore: dueAt - stalenessPeriodS * 1000,
+    };
+    const roots = await this.roots.due(kind, group, bounds, after, query.limit);
+    const last = roots.at(-1);
+    if (last === undefined) return none;
+    const at = dueClock(bounds) === 'last_used_at' ? last.lastUsedAt : last.confirmedAt;
+    const goesOn = roots.length === query.limit;
+    return {
+      tags: await this.#expirable(roots),
+      next: write({ kind, group, ...(goesOn ? { after: { ...positionOf(last), at } } : {}) }),
+    };
+  }
+
+  #expirable(roots: readonly ContentRoot[]): Promise<readonly ExpirableTag[]> {
+    return Promise.all(
+      roots.map(
+        async ({ kind, repository, reference, digest, confirmedAt, lastUsedAt, pinned }): Promise<ExpirableTag> => ({
+          repository,
+          reference: kind === 'tag' ? { kind, tag: reference as Tag } : { kind, digest },
+          digest,
+          confirmedAt,
+          lastUsedAt,
+          pinned,
+          ...(await this.#periods(repository)),
         }),
       ),
     );
-    const last = rows.at(-1);
-    const next: Position | undefined =
-      rows.length < limit || last === undefined
-        ? undefined
-        : { table: 'digest', repository: last.repository, digest: last.digest };
-    return { tags, next: next === undefined ? undefined : JSON.stringify(next) };
   }
 
-  async #periods(repository: ProxiedRepository): Promise<Pick<ProxyCacheSettings, 'stalenessPeriodS' | 'expirationS'>> {
-    const settings = await this.settings.find(repository.organization);
-    if (settings === undefined || settings.upstream !== repository.upstream) return ORPHANED;
+  async #periods({
+    organization,
+    upstream,
+  }: RootGroup): Promise<Pick<ProxyCacheSettings, 'stalenessPeriodS' | 'expirationS'>> {
+    const settings = await this.settings.find(organization);
+    if (settings === undefined || settings.upstream !== upstream) return ORPHANED;
     return { stalenessPeriodS: settings.stalenessPeriodS, expirationS: settings.expirationS };
   }
+}
+
+function toRoot(tag: ExpirableTag): ContentRoot {
+  const { reference, digest, confirmedAt, lastUsedAt, pinned } = tag;
+  const repository: ProxiedRepository = { ...tag.repository, upstream: tag.repository.upstream ?? '' };
+  return {
+    kind: reference.kind,
+    repository,
+    reference: reference.kind === 'tag' ? reference.tag : reference.digest,
+    digest,
+    confirmedAt,
+    lastUsedAt,
+    pinned,
+  };
+}
+
+function positionOf({ repository, reference }: ContentRoot): RootPosition {
+  const { organization, upstream, name } = repository;
+  return { organization, upstream, repository: name, reference };
+}
+
+function isSameGroup(one: RootGroup, other: RootGroup): boolean {
+  return one.organization === other.organization && one.upstream === other.upstream;
+}
+
+function nextKind(kind: RootKind): string | undefined {
+  return kind === 'tag' ? write({ kind: 'digest' }) : undefined;
+}
+
+function write(position: Position): string {
+  return JSON.stringify(position);
 }

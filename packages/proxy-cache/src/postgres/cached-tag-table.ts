@@ -138,23 +138,6 @@ export class CachedTagTable {
     return (await query).map((row) => ({ key: toKey(row), entry: toCachedTag(row) }));
   }
 
-  /** Removes a row that is still exactly as it was read. */
-  async remove(key: TagKey, entry: Pick<CachedTag, 'digest' | 'confirmedAt' | 'lastUsedAt'>): Promise<boolean> {
-    return this.knex.transaction(async (transaction) => {
-      const removed = await transaction('cached_tag')
-        .where({
-          ...columns(key),
-          digest: entry.digest,
-          confirmed_at: new Date(entry.confirmedAt),
-          last_used_at: new Date(entry.lastUsedAt),
-          pinned: false,
-        })
-        .delete();
-      if (removed > 0) await bumpChangeNumber(transaction);
-      return removed > 0;
-    });
-  }
-
   /** False when there is no such row. */
   async pin(key: TagKey, pinned: boolean): Promise<boolean> {
     const updated = await orUnavailable(this.knex('cached_tag').where(columns(key)).update({ pinned }));

@@ -1,26 +1,8 @@
-import type { Digest, OrganizationName, RepositoryName } from '@breakwater/registry-core';
+import type { Digest } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { ProxiedRepository } from '../ports.js';
 
-/** Content that is pulled by digest, as Kubernetes does, and that no tag may lead to. Times are ms since the epoch. */
-export interface DigestUse {
-  readonly repository: ProxiedRepository;
-  readonly digest: Digest;
-  /** When it was fetched from the upstream. */
-  readonly confirmedAt: number;
-  readonly lastUsedAt: number;
-}
-
-interface DigestUseRow {
-  readonly organization: string;
-  readonly upstream: string;
-  readonly repository: string;
-  readonly digest: string;
-  readonly confirmed_at: Date;
-  readonly last_used_at: Date;
-}
-
-/** The rows of digest uses, one function per statement. */
+/** Content that is pulled by digest, as Kubernetes does, and that no tag may lead to. */
 export class DigestUseTable {
   constructor(private readonly knex: Knex) {}
 
@@ -42,38 +24,6 @@ export class DigestUseTable {
       [JSON.stringify(rows)],
     );
   }
-
-  /** Rows after a key in primary key order. */
-  async page(
-    after: Pick<DigestUse, 'repository' | 'digest'> | undefined,
-    limit: number,
-  ): Promise<readonly DigestUse[]> {
-    const query = this.knex<DigestUseRow>('digest_use')
-      .orderBy(['organization', 'upstream', 'repository', 'digest'])
-      .limit(limit);
-    if (after !== undefined) {
-      const { organization, upstream, repository, digest } = columns(after.repository, after.digest);
-      query.whereRaw('(organization, upstream, repository, digest) > (?, ?, ?, ?)', [
-        organization,
-        upstream,
-        repository,
-        digest,
-      ]);
-    }
-    return (await query).map(toDigestUse);
-  }
-
-  /** Removes a row that is still exactly as it was read. */
-  async remove(use: DigestUse): Promise<boolean> {
-    const removed = await this.knex('digest_use')
-      .where({
-        ...columns(use.repository, use.digest),
-        confirmed_at: new Date(use.confirmedAt),
-        last_used_at: new Date(use.lastUsedAt),
-      })
-      .delete();
-    return removed > 0;
-  }
 }
 
 function columns(repository: ProxiedRepository, digest: Digest) {
@@ -82,18 +32,5 @@ function columns(repository: ProxiedRepository, digest: Digest) {
     upstream: repository.upstream,
     repository: repository.name,
     digest,
-  };
-}
-
-function toDigestUse(row: DigestUseRow): DigestUse {
-  return {
-    repository: {
-      organization: row.organization as OrganizationName,
-      upstream: row.upstream,
-      name: row.repository as RepositoryName,
-    },
-    digest: row.digest as Digest,
-    confirmedAt: row.confirmed_at.getTime(),
-    lastUsedAt: row.last_used_at.getTime(),
   };
 }

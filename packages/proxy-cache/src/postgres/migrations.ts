@@ -7,6 +7,7 @@ import * as missingContent from './migrations/0006-missing-content.js';
 import * as cacheView from './migrations/0007-cache-view.js';
 import * as warmRequests from './migrations/0008-warm-requests.js';
 import * as missingContentQueue from './migrations/0009-missing-content-queue.js';
+import * as releasedManifests from './migrations/0010-released-manifests.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -80,6 +81,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
   { name: '0007_cache_view', up: cacheView.up, down: cacheView.down },
   { name: '0008_warm_requests', up: warmRequests.up, down: warmRequests.down },
   { name: '0009_missing_content_queue', up: missingContentQueue.up, down: missingContentQueue.down },
+  { name: '0010_released_manifests', up: releasedManifests.up, down: releasedManifests.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

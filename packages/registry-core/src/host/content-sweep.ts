@@ -1,20 +1,51 @@
 import type { Digest } from '../oci/digest.js';
-import type { Repository } from '../oci/reference.js';
+import type { OrganizationName, Repository, Tag } from '../oci/reference.js';
 
-/** A link from a repository to a manifest or blob; collecting it makes the content unreadable in that repository. */
-export interface ContentLink {
+/** What a link from a repository to a manifest or blob is known by. */
+export interface LinkKey {
   readonly repository: Repository;
   readonly kind: 'manifest' | 'blob';
   readonly digest: Digest;
+}
+
+/** A link from a repository to a manifest or blob; collecting it makes the content unreadable in that repository. */
+export interface ContentLink extends LinkKey {
   /** When the link was made or its content last used, ms since the epoch. Removal is refused if it has moved since. */
   readonly usedAt: number;
 }
 
-/** A page of links that no manifest, hosted tag or lease of the same repository needs. */
-export interface UnreachablePage {
-  readonly links: readonly ContentLink[];
+/** What the host knows of a link. */
+export interface InspectedLink extends ContentLink {
+  /** Hosted tags that point to it. */
+  readonly tags: readonly Tag[];
+  /** Manifests linked to the same repository that keep it: those that refer to it, and the one that it is about. */
+  readonly keptBy: readonly Digest[];
+  /** There may be more of them, or more tags, than were asked for. */
+  readonly more: boolean;
+  /** What it keeps itself, if it is a manifest: linked or not, in the same repository. */
+  readonly keeps: readonly Pick<LinkKey, 'kind' | 'digest'>[];
+}
+
+/** Word that a link may have lost what kept it. */
+export interface SweepCandidate extends LinkKey {
+  /** Of the word, not of the link: there may be several about one link. */
+  readonly id: string;
+}
+
+/** A page of candidates. */
+export interface SweepCandidatePage {
+  readonly candidates: readonly SweepCandidate[];
   /** Where to go on; `undefined` at the end. Opaque. */
   readonly next: string | undefined;
+}
+
+/** Which candidates to list. */
+export interface SweepCandidateQuery {
+  /** Those that are known to have been used at this time or later may be left out, ms since the epoch. */
+  readonly usedBefore: number;
+  readonly organization?: OrganizationName | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit: number;
 }
 
 /** The run on whose behalf something is removed. */
@@ -28,20 +59,50 @@ export interface CollectionRun {
   readonly token?: number;
 }
 
+/** A removal was refused, because it came from a run after which another one has begun. Nothing was removed. */
+export class CollectionSupersededError extends Error {
+  readonly code = 'COLLECTION_SUPERSEDED';
+
+  constructor(run: CollectionRun) {
+    super(`the collection ${run.id} was taken for dead and another one has begun`);
+    this.name = 'CollectionSupersededError';
+  }
+}
+
 /**
- * For hosts without a collector of their own. The sweeper knows links, manifests, hosted tags and leases; the collector
- * knows the cached tags and takes what they need out of the list before it asks for removal.
+ * For hosts without a collector of their own. The host knows links, manifests, hosted tags and leases; the collector
+ * knows the cached tags, and asks for the removal of what neither they nor anything of the host needs.
  */
 export interface ContentSweep {
-  /** Links last used before `usedBefore` (ms since the epoch) that nothing the host knows of needs. */
-  unreachable(
-    usedBefore: number,
-    kind: 'manifest' | 'blob',
-    cursor: string | undefined,
-    limit: number,
-  ): Promise<UnreachablePage>;
-  /** Removes the links that are still as they were listed and still needed by nothing. One boolean each: it is gone. */
+  /**
+   * What the host knows of links; `undefined` for one that is not there.
+   *
+   * @param most the most tags, and the most manifests in `keptBy`, to name of each
+   */
+  inspect(links: readonly LinkKey[], most: number): Promise<readonly (InspectedLink | undefined)[]>;
+  /**
+   * Removes the links that are still as they were listed and that nothing of the host needs. One boolean each: it is gone.
+   *
+   * @throws CollectionSupersededError (code COLLECTION_SUPERSEDED)
+   */
   remove(links: readonly ContentLink[], run: CollectionRun): Promise<readonly boolean[]>;
+}
+
+/**
+ * The links to look at. A host with few links may name all of them every time. One with many names those that may have
+ * lost what kept them, so that a sweep costs as much as what has changed: a link when it comes into being, when a hosted
+ * tag leaves it, and when a manifest that kept it is unlinked.
+ */
+export interface SweepCandidates {
+  candidates(query: SweepCandidateQuery): Promise<SweepCandidatePage>;
+}
+
+/** For hosts that do not name all links every time. */
+export interface SweepQueue {
+  /** Has links looked at that a cached tag has left. */
+  consider(links: readonly LinkKey[]): Promise<void>;
+  /** Forgets candidates that need no second look. One with a `usedAt` comes again once its lease is over. */
+  settle(looked: readonly { readonly id: string; readonly usedAt?: number | undefined }[]): Promise<void>;
 }
 
 /** Content that takes up space in the store. */
@@ -67,6 +128,7 @@ export interface ContentDisposal {
    * Frees one batch of content that has been without a link since before `before` (ms since the epoch), and what an
    * earlier call had begun to free; `done` when nothing is left.
    *
+   * @throws CollectionSupersededError (code COLLECTION_SUPERSEDED)
    * @param intend called with every item before it is freed, so that no crash leaves a deletion without a record; when
    * it rejects nothing of that call is freed
    */
@@ -88,4 +150,22 @@ export interface ContentUse {
     uses: readonly { readonly repository: Repository; readonly digest: Digest }[],
     at: number,
   ): Promise<readonly boolean[]>;
+}
+
+/** How much there is, for the brake and for quotas. */
+export interface ContentUsage {
+  /** How many blobs the store has. */
+  blobs(): Promise<number>;
+  /** Bytes of the manifests and blobs that the repositories of an organization link to, each counted once. */
+  bytesOf(organization: OrganizationName): Promise<number>;
+  /** Bytes of each manifest together with everything that it keeps in its repository; 0 for one that is not there. */
+  imageBytes(manifests: readonly Pick<LinkKey, 'repository' | 'digest'>[]): Promise<readonly number[]>;
+}
+
+/** Files that are of no use once whoever wrote them has given up: uploads, partial downloads. */
+export interface StaleFiles {
+  /** What they are, in one or two words. */
+  readonly name: string;
+  /** Drops those that nobody has written to since `before` (ms since the epoch), or only counts them. */
+  drop(before: number, dryRun: boolean): Promise<{ readonly files: number; readonly bytes: number }>;
 }

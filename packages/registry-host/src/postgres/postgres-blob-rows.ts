@@ -12,6 +12,7 @@ import type {
   RecordedBlob,
   UnlinkedPage,
 } from '../storage/ports.js';
+import { passFence } from './collector-fence.js';
 import { callDatabase } from './database-error.js';
 import { linkBeside, linkColumns } from './link-sql.js';
 import { repositoryColumns, selectRows } from './sql.js';
@@ -151,11 +152,12 @@ export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobDamages, Bl
   async claim(
     before: number,
     limit: number,
-    _run: CollectionRun,
+    run: CollectionRun,
   ): Promise<{ readonly claimed: readonly BlobGeneration[]; readonly more: boolean }> {
     // Not repeated: what a lost answer claimed is marked, and is found among the marked ones.
     return callDatabase(() =>
       this.#database.transaction(async (transaction) => {
+        await passFence(transaction, run);
         const locked = await selectRows<BlobRow>(
           transaction,
           `SELECT digest, generation, size FROM blob

@@ -4,15 +4,19 @@ import {
   type ContentLink,
   type ContentSweep,
   type Digest,
+  type InspectedLink,
+  type LinkKey,
   type Logger,
   type OrganizationName,
   type RepositoryName,
   repositoryKey,
-  type UnreachablePage,
+  type Tag,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
+import { passFence } from './collector-fence.js';
 import { callDatabase } from './database-error.js';
 import { linkColumns } from './link-sql.js';
+import { PostgresSweepCandidates } from './postgres-sweep-candidates.js';
 import { selectRows } from './sql.js';
 
 /** Links that are removed in one transaction. */
@@ -37,6 +41,16 @@ const NEEDED = `
         AND p.kind = 'manifest' AND p.organization = l.organization AND p.upstream = l.upstream
         AND p.repository = l.repository))`;
 
+interface InspectedRow {
+  readonly position: string;
+  readonly used_at: string;
+  readonly tags: readonly Tag[];
+  readonly referrers: readonly Digest[];
+  readonly subjects: readonly Digest[];
+  /** `kind digest` each. */
+  readonly keeps: readonly string[];
+}
+
 interface LinkRow {
   readonly organization: OrganizationName;
   readonly upstream: string;
@@ -46,53 +60,64 @@ interface LinkRow {
 }
 
 /** The sweep of links in Postgres. Safe beside pulls, puts, imports and other sweeps, in this process and others. */
-export class PostgresContentSweep implements ContentSweep {
+export class PostgresContentSweep extends PostgresSweepCandidates implements ContentSweep {
   readonly #database: Knex;
   readonly #clock: Clock;
   readonly #logger: Logger;
 
   constructor(options: { readonly database: Knex; readonly clock: Clock; readonly logger: Logger }) {
+    super(options);
     this.#database = options.database;
     this.#clock = options.clock;
     this.#logger = options.logger;
   }
 
-  /**
-   * Looks at `limit` links in the order of their last use, so a page may hold fewer, even none, before the end: the work
-   * of one call is bounded however many links are needed.
-   *
-   * @throws RegistryError UNAVAILABLE (detail.reason "database")
-   */
-  async unreachable(
-    usedBefore: number,
-    kind: 'manifest' | 'blob',
-    cursor: string | undefined,
-    limit: number,
-  ): Promise<UnreachablePage> {
-    const after = cursor === undefined ? undefined : readCursor(cursor);
+  /** @throws RegistryError UNAVAILABLE (detail.reason "database") */
+  async inspect(links: readonly LinkKey[], most: number): Promise<readonly (InspectedLink | undefined)[]> {
+    if (links.length === 0) return [];
     const rows = await callDatabase(
       () =>
-        selectRows<LinkRow & { readonly needed: boolean }>(
+        selectRows<InspectedRow>(
           this.#database,
-          `SELECT l.organization, l.upstream, l.repository, l.digest, l.used_at, (${NEEDED}) AS needed
-             FROM (SELECT * FROM content_link
-                    WHERE kind = :kind AND used_at < :usedBefore
-                      ${after === undefined ? '' : AFTER}
-                    ORDER BY used_at, organization, upstream, repository, digest
-                    LIMIT :limit) l
-            ORDER BY l.used_at, l.organization, l.upstream, l.repository, l.digest`,
-          { kind, usedBefore, limit, ...after },
+          `SELECT asked.position, l.used_at,
+                  ARRAY(SELECT t.tag FROM hosted_tag t
+                         WHERE l.kind = 'manifest' AND l.upstream = '' AND t.organization = l.organization
+                           AND t.repository = l.repository AND t.digest = l.digest
+                         LIMIT :most) AS tags,
+                  ARRAY(SELECT p.digest FROM manifest_reference r JOIN content_link p ON p.digest = r.digest
+                         WHERE r.kind = l.kind AND r.referenced_digest = l.digest
+                           AND p.kind = 'manifest' AND p.organization = l.organization AND p.upstream = l.upstream
+                           AND p.repository = l.repository
+                         LIMIT :most) AS referrers,
+                  ARRAY(SELECT p.digest FROM manifest_subject s JOIN content_link p ON p.digest = s.subject
+                         WHERE l.kind = 'manifest' AND s.digest = l.digest
+                           AND p.kind = 'manifest' AND p.organization = l.organization AND p.upstream = l.upstream
+                           AND p.repository = l.repository) AS subjects,
+                  ARRAY(SELECT r.kind || ' ' || r.referenced_digest FROM manifest_reference r
+                         WHERE l.kind = 'manifest' AND r.digest = l.digest
+                        UNION ALL
+                        SELECT 'manifest ' || s.digest FROM manifest_subject s
+                         WHERE l.kind = 'manifest' AND s.subject = l.digest) AS keeps
+             FROM unnest(CAST(:organizations AS text[]), CAST(:upstreams AS text[]), CAST(:repositories AS text[]),
+                         CAST(:digests AS text[]), CAST(:kinds AS text[]))
+                    WITH ORDINALITY AS asked (organization, upstream, repository, digest, kind, position)
+             JOIN content_link l ON l.organization = asked.organization AND l.upstream = asked.upstream
+              AND l.repository = asked.repository AND l.kind = asked.kind AND l.digest = asked.digest`,
+          { ...linkColumns(links), kinds: links.map(({ kind }) => kind), most },
         ),
       { idempotent: true },
     );
-    const last = rows.length < limit ? undefined : rows.at(-1);
-    return {
-      links: rows.filter((row) => !row.needed).map((row) => toLink(row, kind)),
-      next: last === undefined ? undefined : writeCursor(last),
-    };
+    const found = new Map(rows.map((row) => [Number(row.position), row]));
+    return links.map((link, index) => {
+      const row = found.get(index + 1);
+      return row === undefined ? undefined : toInspected(link, row, most);
+    });
   }
 
-  /** @throws RegistryError UNAVAILABLE (detail.reason "database"); the batches before it are removed */
+  /**
+   * @throws RegistryError UNAVAILABLE (detail.reason "database"); the batches before it are removed
+   * @throws CollectionSupersededError (code COLLECTION_SUPERSEDED); the batches before it are removed
+   */
   async remove(links: readonly ContentLink[], run: CollectionRun): Promise<readonly boolean[]> {
     const removed = new Set<string>();
     for (let at = 0; at < links.length; at += BATCH) {
@@ -118,7 +143,11 @@ export class PostgresContentSweep implements ContentSweep {
       usedAts: links.map((link) => link.usedAt),
     };
     const rows = await callDatabase(
-      () => this.#database.transaction((transaction) => removeLinks(transaction, kind, bindings)),
+      () =>
+        this.#database.transaction(async (transaction) => {
+          await passFence(transaction, run);
+          return removeLinks(transaction, kind, bindings);
+        }),
       { idempotent: true },
     );
     for (const row of rows) {
@@ -137,9 +166,6 @@ export class PostgresContentSweep implements ContentSweep {
     return rows;
   }
 }
-
-const AFTER = `AND (used_at, organization, upstream, repository, digest)
-  > (CAST(:afterUsedAt AS bigint), :afterOrganization, :afterUpstream, :afterRepository, :afterDigest)`;
 
 /**
  * Every step is a statement of its own, because each sees what was committed before it began: a put or an import that
@@ -214,28 +240,23 @@ function toLink(row: LinkRow, kind: 'manifest' | 'blob'): ContentLink {
   };
 }
 
-function linkKey({ repository, kind, digest }: ContentLink): string {
+function linkKey({ repository, kind, digest }: LinkKey): string {
   return `${repositoryKey(repository)}\n${kind}\n${digest}`;
 }
 
-function writeCursor(row: LinkRow): string {
-  return Buffer.from(
-    JSON.stringify([row.used_at, row.organization, row.upstream, row.repository, row.digest]),
-  ).toString('base64url');
-}
-
-function readCursor(cursor: string): Readonly<Record<string, string>> {
-  const fields: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-  if (!Array.isArray(fields)) throw new TypeError('not a cursor of this sweep');
-  const [afterUsedAt, afterOrganization, afterUpstream, afterRepository, afterDigest] = fields.map(String);
-  if (
-    afterUsedAt === undefined ||
-    afterOrganization === undefined ||
-    afterUpstream === undefined ||
-    afterRepository === undefined ||
-    afterDigest === undefined
-  ) {
-    throw new TypeError('not a cursor of this sweep');
-  }
-  return { afterUsedAt, afterOrganization, afterUpstream, afterRepository, afterDigest };
+function toInspected(link: LinkKey, row: InspectedRow, most: number): InspectedLink {
+  const { repository, kind, digest } = link;
+  return {
+    repository,
+    kind,
+    digest,
+    usedAt: Number(row.used_at),
+    tags: row.tags,
+    keptBy: [...row.referrers, ...row.subjects],
+    more: row.tags.length >= most || row.referrers.length >= most,
+    keeps: row.keeps.map((each) => {
+      const [keptKind, kept] = each.split(' ');
+      return { kind: keptKind === 'manifest' ? 'manifest' : 'blob', digest: kept as Digest };
+    }),
+  };
 }

@@ -1,6 +1,7 @@
 import type { CollectionRun, ContentLink, Digest } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { ManifestSize, UnlinkedManifests, UnlinkedPage } from '../storage/ports.js';
+import { passFence } from './collector-fence.js';
 import { callDatabase } from './database-error.js';
 import { linkBeside, linkColumns } from './link-sql.js';
 import { selectRows } from './sql.js';
@@ -53,9 +54,10 @@ export class PostgresUnlinkedManifests implements UnlinkedManifests {
     return rows.map(toSize);
   }
 
-  async remove(digests: readonly Digest[], _run: CollectionRun): Promise<readonly ManifestSize[]> {
+  async remove(digests: readonly Digest[], run: CollectionRun): Promise<readonly ManifestSize[]> {
     return callDatabase(() =>
       this.#database.transaction(async (transaction) => {
+        await passFence(transaction, run);
         const locked = await selectRows<{ digest: Digest }>(
           transaction,
           `SELECT digest FROM manifest WHERE digest = ANY (CAST(:digests AS text[])) AND unlinked_since IS NOT NULL

@@ -99,15 +99,20 @@ async function importBlob(to: Repository, bytes: Buffer, by = one): Promise<Dige
   return digest;
 }
 
+/** The links of a kind that the candidates lead to and that nothing of the host needs. */
 async function unreachable(kind: 'manifest' | 'blob', by = one): Promise<ContentLink[]> {
-  const links: ContentLink[] = [];
+  const found = new Map<string, ContentLink>();
   let cursor: string | undefined;
   do {
-    const page = await by.sweep.unreachable(clock.now(), kind, cursor, 2);
-    links.push(...page.links);
+    const page = await by.sweep.candidates({ usedBefore: clock.now(), cursor, limit: 20 });
+    for (const link of await by.sweep.inspect(page.candidates, 10)) {
+      if (link?.kind !== kind || link.usedAt >= clock.now() || link.tags.length + link.keptBy.length > 0) continue;
+      const { repository, digest, usedAt } = link;
+      found.set(`${repository.name} ${digest}`, { repository, kind, digest, usedAt });
+    }
     cursor = page.next;
   } while (cursor !== undefined);
-  return links;
+  return [...found.values()];
 }
 
 async function blobOf(from: Repository, digest: Digest, by = one): Promise<Buffer | undefined> {
@@ -131,7 +136,7 @@ async function disposeAll(by = one): Promise<number> {
 }
 
 describe('what the sweep lists', () => {
-  test('only links that nothing needs, least recently used first, page by page', async () => {
+  test('only links that nothing needs, page by page', async () => {
     const image = buildImage({ seed: 'kept' });
     const index = buildIndex([image]);
     const tagged = buildImage({ seed: 'tagged', layers: 1 });
@@ -160,8 +165,87 @@ describe('what the sweep lists', () => {
     );
   });
 
-  test('a cursor of another sweep is refused', async () => {
-    await expect(one.sweep.unreachable(1, 'blob', 'eyJhIjoxfQ', 10)).rejects.toThrow('not a cursor');
+  test('what comes into being, what a hosted tag leaves, and what a manifest kept that is unlinked', async () => {
+    const hosted = repositoryOf('hosted/app');
+    const image = buildImage({ seed: 'queued', layers: 1 });
+    const next = buildImage({ seed: 'queued next', layers: 0 });
+    for (const bytes of image.blobs.values()) await importBlob(hosted, bytes);
+    await one.manifests.put(hosted, storable(image.manifest));
+    await one.manifests.put(hosted, storable(next.manifest));
+    await one.tags.point(hosted, tagOf('latest'), image.manifest.digest);
+    clock.advance({ seconds: 1 });
+    expect(await candidates()).toEqual([image.manifest.digest, next.manifest.digest, ...image.blobs.keys()].sort());
+    // Looked at once, and nothing happens: nothing is looked at again.
+    await settleAll();
+    await one.manifests.put(hosted, storable(image.manifest));
+    expect(await candidates()).toEqual([]);
+
+    await one.tags.point(hosted, tagOf('latest'), next.manifest.digest);
+    expect(await candidates()).toEqual([image.manifest.digest]);
+    await settleAll();
+    await database.knex('hosted_tag').delete();
+    expect(await candidates()).toEqual([next.manifest.digest]);
+    await settleAll();
+    clock.advance({ seconds: 1 });
+    const [looked] = await one.sweep.inspect(
+      [{ repository: hosted, kind: 'manifest', digest: image.manifest.digest }],
+      5,
+    );
+    if (looked === undefined) throw new Error('no link');
+    expect(await one.sweep.remove([looked], run)).toEqual([true]);
+    expect(await candidates()).toEqual([...image.blobs.keys()].sort());
+  });
+
+  test('what is under lease comes again when the lease is over, what is considered comes at once', async () => {
+    const digest = await importBlob(repository, Buffer.from('leased'));
+    clock.advance({ seconds: 1 });
+    const { candidates: found } = await one.sweep.candidates({ usedBefore: clock.now(), limit: 10 });
+    await one.sweep.settle(found.map(({ id }) => ({ id, usedAt: clock.now() + 5_000 })));
+    clock.advance({ seconds: 5 });
+    expect(await candidates()).toEqual([]);
+    clock.advance({ ms: 1 });
+    expect(await candidates()).toEqual([digest]);
+    await settleAll();
+    await one.sweep.consider([{ repository, kind: 'blob', digest }]);
+    expect(await candidates()).toEqual([digest]);
+    expect(
+      (
+        await one.sweep.candidates({
+          usedBefore: clock.now(),
+          organization: repositoryOf('x/y').organization,
+          limit: 9,
+        })
+      ).candidates,
+    ).toEqual([]);
+  });
+
+  async function candidates(): Promise<string[]> {
+    const page = await one.sweep.candidates({ usedBefore: clock.now(), limit: 100 });
+    return [...new Set(page.candidates.map(({ digest }) => digest))].sort();
+  }
+
+  async function settleAll(): Promise<void> {
+    const page = await one.sweep.candidates({ usedBefore: clock.now(), limit: 100 });
+    await one.sweep.settle(page.candidates.map(({ id }) => ({ id })));
+  }
+});
+
+describe('a run that was taken for dead', () => {
+  test('removes nothing once a later one has removed something', async () => {
+    const first = await importBlob(repository, Buffer.from('first'));
+    await importBlob(repository, Buffer.from('second'));
+    clock.advance({ seconds: 1 });
+    const links = await unreachable('blob');
+    const of = (digest: string) => links.filter((link) => link.digest === digest);
+    expect(await one.sweep.remove(of(first), { id: 'later', token: 2 })).toEqual([true]);
+    const stale = { id: 'earlier', token: 1 };
+    const superseded = { code: 'COLLECTION_SUPERSEDED' };
+    await expect(two.sweep.remove(links, stale)).rejects.toMatchObject(superseded);
+    clock.advance({ seconds: 1 });
+    await expect(two.content.disposal.dispose(clock.now(), stale, unrecorded)).rejects.toMatchObject(superseded);
+    expect(await storedFiles()).toHaveLength(2);
+    const { freed } = await two.content.disposal.dispose(clock.now(), { id: 'later', token: 2 }, unrecorded);
+    expect(freed).toMatchObject([{ digest: first }]);
   });
 });
 

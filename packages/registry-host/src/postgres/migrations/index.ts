@@ -5,6 +5,7 @@ import * as push from './0003-push.js';
 import * as access from './0004-access.js';
 import * as storageTask from './0005-storage-task.js';
 import * as robots from './0006-robots.js';
+import * as sweepCandidates from './0007-sweep-candidates.js';
 
 interface NamedMigration extends Knex.Migration {
   readonly name: string;
@@ -18,6 +19,7 @@ const MIGRATIONS: readonly NamedMigration[] = [
   { name: '0004-access', up: access.up, down: access.down },
   { name: '0005-storage-task', up: storageTask.up, down: storageTask.down },
   { name: '0006-robots', up: robots.up, down: robots.down },
+  { name: '0007-sweep-candidates', up: sweepCandidates.up, down: sweepCandidates.down },
 ];
 
 /** The host's tables, for `knex.migrate.latest`. They are recorded in a table of their own, apart from other packages'. */
