@@ -33,6 +33,7 @@ export { readFields, readQuery } from './api/read-fields.js';
 export { type ApiHandler, type BodyParser, type ServeOptions, serveOperations } from './api/serve-operations.js';
 export { type ApiErrorFacts, answerJson, apiErrorBody } from './api-answer.js';
 export { assertNoBody } from './assert-no-body.js';
+export { assertOneHost } from './assert-one-host.js';
 export { clientAddress } from './client-address.js';
 export { type ByteRange, parseRange } from './range.js';
 export { readBody } from './read-body.js';

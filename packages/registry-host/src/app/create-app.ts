@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RegistryError } from '@breakwater/registry-core';
-import { answerError, answerFailure, answerJson, apiErrorBody, assertNoBody } from '@breakwater/registry-http';
+import {
+  answerError,
+  answerFailure,
+  answerJson,
+  apiErrorBody,
+  assertNoBody,
+  assertOneHost,
+} from '@breakwater/registry-http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import { type HostedRegistryParts, hostedRegistry } from './hosted-registry.js';
@@ -58,6 +65,7 @@ export function createApp(parts: AppParts): (request: IncomingMessage, response:
   return (request, response) => {
     try {
       assertNoBody(request);
+      assertOneHost(request);
     } catch (error) {
       answerError(request, response, error, parts.logger);
       return;
