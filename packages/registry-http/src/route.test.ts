@@ -1,3 +1,4 @@
+import { formatReference } from '@breakwater/registry-core';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseRegistryRoute } from './route.js';
@@ -144,21 +145,21 @@ describe('S20: a name has one spelling, and nothing is decoded', () => {
   });
 
   test.each([
-    ['a%2Fb', '404 MANIFEST_UNKNOWN'],
+    ['a%2Fb', '400 NAME_INVALID'],
     ['.hidden', '404 MANIFEST_UNKNOWN'],
-    ['..', '404 MANIFEST_UNKNOWN'],
+    ['..', '400 NAME_INVALID'],
     ['', '404 MANIFEST_UNKNOWN'],
     ['a'.repeat(129), '404 MANIFEST_UNKNOWN'],
-    ['v1%00', '404 MANIFEST_UNKNOWN'],
+    ['v1%00', '400 NAME_INVALID'],
     ['sha256:short', '400 DIGEST_INVALID'],
     [SHA256.toUpperCase(), '400 DIGEST_INVALID'],
     [`md5:${'0'.repeat(32)}`, '400 DIGEST_INVALID'],
-    [`sha256%253A${'0'.repeat(64)}`, '404 MANIFEST_UNKNOWN'],
+    [`sha256%253A${'0'.repeat(64)}`, '400 NAME_INVALID'],
   ])('reference %j is answered with %s', (reference, expected) => {
     expect(outcome(`/v2/org/app/manifests/${reference}`)).toBe(expected);
   });
 
-  test.each(['v1', 'sha256:', `sha256:${'g'.repeat(64)}`, `sha256%3A%3A${'0'.repeat(64)}`, `${SHA256}%00`])(
+  test.each(['v1', 'sha256:', `sha256:${'g'.repeat(64)}`, `sha256::${'0'.repeat(64)}`])(
     'blob %j is no digest',
     (text) => {
       expect(outcome(`/v2/org/app/blobs/${text}`)).toBe('400 DIGEST_INVALID');
@@ -200,5 +201,69 @@ describe('S20: a name has one spelling, and nothing is decoded', () => {
     outcome(`/v2/${'/manifests'.repeat(1_500)}/x`);
     outcome(`/v2/org/${'a'.repeat(16_000)}!/tags/list`);
     expect(performance.now() - started).toBeLessThan(200);
+  });
+});
+
+describe('a path is one thing to everybody who reads it (S20)', () => {
+  test.each([
+    '/v2/org/%61pp/manifests/v1',
+    '/v2/org/app/manifests/v%31',
+    '/v2/org/app/manifests/v1%00',
+    '/v2/org/app/manifests/..%2f..%2fother',
+    '/v2/org/app\\manifests/v1',
+    '/v2/org/app;x=1/manifests/v1',
+    '/v2/org/app/manifests/v1;x',
+    '/v2/org//app/manifests/v1',
+    '/v2//org/app/manifests/v1',
+    '/v2/org/./app/manifests/v1',
+    '/v2/org/../app/manifests/v1',
+    '/v2/org/app/manifests/..',
+    '/v2/../v2/org/app/tags/list',
+    '/v2/org/app/manifests/v1\0',
+    '/v2/org/äpp/manifests/v1',
+    '/v2/org/App/manifests/v1',
+    '/v2/%6frg/app/nothing',
+  ])('%j is no name', (target) => {
+    expect(outcome(target)).toBe('400 NAME_INVALID');
+  });
+
+  test('what is taken says all that stood there, and nothing else', () => {
+    const piece = fc.oneof(
+      fc.constantFrom(
+        'org',
+        'app',
+        'a.b',
+        'A',
+        '..',
+        '.',
+        '%2e',
+        '%3A',
+        '%3a',
+        ';',
+        '\\',
+        '',
+        'v1',
+        SHA256,
+        SHA256.replace(':', '%3A'),
+      ),
+      fc.string({ maxLength: 5 }),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(piece, { minLength: 2, maxLength: 5 }),
+        fc.constantFrom('manifests', 'blobs', 'referrers'),
+        piece,
+        (names, collection, reference) => {
+          const target = `/v2/${names.join('/')}/${collection}/${reference}`;
+          const route = parseRegistryRoute(target);
+          if (route === undefined || !('organization' in route)) return;
+          if (route.kind !== 'manifest' && route.kind !== 'blob' && route.kind !== 'referrers') return;
+          const text = route.kind === 'manifest' ? formatReference(route.reference) : route.digest;
+          const path = target.split('?')[0] ?? '';
+          const kind = route.kind === 'referrers' ? 'referrers' : `${route.kind}s`;
+          expect(`/v2/${route.organization}/${route.repository}/${kind}/${text}`).toBe(path.replace(/%3a/i, ':'));
+        },
+      ),
+    );
   });
 });

@@ -30,6 +30,11 @@ const CONTENT = /^\/v2\/(.+)\/(manifests|blobs|referrers)\/([^/]*)$/;
 const UPLOAD = /^\/v2\/(.+)\/blobs\/uploads(?:\/([^/]*))?$/;
 const TAGS = /^\/v2\/(.+)\/tags\/list$/;
 const ENCODED_COLON = /%3a/i;
+/**
+ * What no path of a registry holds, and what somebody on the way may read as another path (S20): other encodings,
+ * backslashes, parameters, what is not printable ASCII, empty and dotted segments.
+ */
+const NEVER = /[^!-~]|[%\\;]|\/\/|\/\.\.?(?:\/|$)/;
 
 /**
  * Reads a request target exactly as it came, before anything decoded it. Only the colon of a digest may be
@@ -43,6 +48,7 @@ export function parseRegistryRoute(target: string): RegistryRoute | undefined {
   const query = mark === -1 ? '' : target.slice(mark + 1);
   if (path === '/v2/' || path === '/v2') return { kind: 'base' };
   if (!path.startsWith('/v2/')) return undefined;
+  if (NEVER.test(decodedColon(path))) return invalidName();
 
   const upload = UPLOAD.exec(path);
   if (upload !== null) {
@@ -56,7 +62,7 @@ export function parseRegistryRoute(target: string): RegistryRoute | undefined {
 }
 
 function contentRoute(name: string, collection: string, rawReference: string, query: string): RegistryRoute {
-  const text = rawReference.includes('%') ? rawReference.replace(ENCODED_COLON, ':') : rawReference;
+  const text = decodedColon(rawReference);
   return withName(name, (repository) => {
     if (collection === 'manifests') {
       const reference = parseReference(text);
@@ -70,6 +76,13 @@ function contentRoute(name: string, collection: string, rawReference: string, qu
       ? { kind: 'blob', ...repository, digest }
       : { kind: 'referrers', ...repository, digest, query };
   });
+}
+
+/** The colon of a digest, which is in the last segment, may be encoded. */
+function decodedColon(path: string): string {
+  if (!path.includes('%')) return path;
+  const last = path.lastIndexOf('/') + 1;
+  return path.slice(0, last) + path.slice(last).replace(ENCODED_COLON, ':');
 }
 
 function withName(name: string, make: (name: RepositoryRoute) => RegistryRoute): RegistryRoute {
