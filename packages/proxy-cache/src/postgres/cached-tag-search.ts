@@ -128,7 +128,7 @@ function conditions({ organization, upstream, search, confirmed, pinned }: TagSe
     ...(to === undefined ? [] : ['confirmed_at <= :to']),
     ...(before === undefined ? [] : ['confirmed_at < :before']),
     ...(confirmed.nothing === undefined ? [] : ['false']),
-    ...(pinned === undefined ? [] : ['pinned = :pinned']),
+    ...(pinned === undefined ? [] : [pinned ? 'pinned' : 'not pinned']),
   ];
   return {
     where: parts.join(' and '),
@@ -140,7 +140,6 @@ function conditions({ organization, upstream, search, confirmed, pinned }: TagSe
       from: new Date(from ?? 0),
       to: new Date(to ?? 0),
       before: new Date(before ?? 0),
-      pinned: pinned ?? false,
     },
   };
 }

@@ -8,6 +8,7 @@ import * as cacheView from './migrations/0007-cache-view.js';
 import * as warmRequests from './migrations/0008-warm-requests.js';
 import * as missingContentQueue from './migrations/0009-missing-content-queue.js';
 import * as releasedManifests from './migrations/0010-released-manifests.js';
+import * as pinnedTags from './migrations/0011-pinned-tags.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -82,6 +83,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
   { name: '0008_warm_requests', up: warmRequests.up, down: warmRequests.down },
   { name: '0009_missing_content_queue', up: missingContentQueue.up, down: missingContentQueue.down },
   { name: '0010_released_manifests', up: releasedManifests.up, down: releasedManifests.down },
+  { name: '0011_pinned_tags', up: pinnedTags.up, down: pinnedTags.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

@@ -25,30 +25,45 @@ export interface Purged {
   readonly changed: number;
 }
 
+/** Tags of one statement. */
+const BATCH = 5_000;
+
 /** Plans of purges, and what carries them out. Every method throws RegistryError UNAVAILABLE without the database. */
 export class PurgePlanTable {
   constructor(private readonly knex: Knex) {}
 
-  /** Writes down which tags a purge would take. Pinned ones never are. */
+  /** Writes down which tags a purge would take, batch by batch. Pinned ones never are. */
   async make(plan: PurgePlan, target: PurgeTarget): Promise<void> {
     await orUnavailable(
-      this.knex.transaction(async (transaction) => {
-        await transaction('purge_plan').insert({
-          id: plan.id,
-          organization: plan.organization,
-          upstream: plan.upstream,
-          scope: plan.scope,
-          repository: plan.repository ?? null,
-          made_at: new Date(plan.madeAt),
-        });
-        const { where, bindings } = conditions(plan, target);
-        await transaction.raw(
-          `insert into purge_plan_tag (id, repository, tag, digest)
-           select :id, repository, tag, digest from cached_tag where ${where} and not pinned`,
-          { ...bindings, id: plan.id },
-        );
+      this.knex('purge_plan').insert({
+        id: plan.id,
+        organization: plan.organization,
+        upstream: plan.upstream,
+        scope: plan.scope,
+        repository: plan.repository ?? null,
+        made_at: new Date(plan.madeAt),
       }),
     );
+    const { where, bindings } = conditions(plan, target);
+    let last = { repository: '', tag: '' };
+    for (;;) {
+      const { rows } = await orUnavailable(
+        this.knex.raw<{ rows: readonly TagRow[] }>(
+          `with planned as (
+             insert into purge_plan_tag (id, repository, tag, digest)
+             select :id, repository, tag, digest from cached_tag
+             where ${where} and not pinned and (repository, tag) > (:lastRepository, :lastTag)
+             order by repository, tag limit :batch
+             returning repository, tag
+           )
+           select repository, tag, '' as digest from planned order by repository desc, tag desc limit 1`,
+          { ...bindings, id: plan.id, lastRepository: last.repository, lastTag: last.tag, batch: BATCH },
+        ),
+      );
+      const [end] = rows;
+      if (end === undefined) return;
+      last = end;
+    }
   }
 
   async find(id: string, organization: OrganizationName): Promise<PurgePlan | undefined> {
@@ -122,43 +137,57 @@ export class PurgePlanTable {
     return { going, staying };
   }
 
-  /** Removes the tags of a plan that are still as they were planned, and the uses by digest of what they pointed to. */
+  /**
+   * Removes the tags of a plan that are still as they were planned, and the uses by digest of what they pointed to: batch by
+   * batch, so that no statement takes long. What a failure leaves of the plan can be carried out again.
+   */
   async carryOut(plan: PurgePlan): Promise<Purged> {
-    const bindings = { id: plan.id, organization: plan.organization, upstream: plan.upstream };
-    return orUnavailable(
-      this.knex.transaction(async (transaction) => {
-        const planned = await transaction.raw<{ rows: readonly { readonly n: number }[] }>(
-          'select count(*)::int as n from purge_plan_tag where id = :id',
-          bindings,
-        );
-        const removed = await transaction.raw<{ rowCount: number }>(
-          `delete from cached_tag t using purge_plan_tag p
-           where p.id = :id and t.organization = :organization and t.upstream = :upstream
-             and t.repository = p.repository and t.tag = p.tag and t.digest = p.digest and not t.pinned`,
-          bindings,
-        );
-        await transaction.raw(
-          `delete from digest_use d using purge_plan_tag p
-           where p.id = :id and d.organization = :organization and d.upstream = :upstream
-             and d.repository = p.repository and d.digest = p.digest
-             and not exists (select 1 from cached_tag t
-                             where t.organization = d.organization and t.upstream = d.upstream
-                               and t.repository = d.repository and t.digest = d.digest)`,
-          bindings,
-        );
-        // Lists of tags and referrers are cached apart; with everything of a repository they go, too.
-        if (plan.scope === 'all' || plan.scope === 'repository') {
-          await transaction.raw(
-            `delete from cached_listing where organization = :organization and upstream = :upstream
-               and (:repository::text is null or repository = :repository)`,
-            { ...bindings, repository: plan.repository ?? null },
-          );
-        }
-        await transaction('purge_plan').where({ id: plan.id }).delete();
-        await transaction('cached_tag_change').where({ id: 1 }).increment('number', 1);
-        return { tags: removed.rowCount, changed: (planned.rows[0]?.n ?? 0) - removed.rowCount };
-      }),
+    const purged = { tags: 0, changed: 0 };
+    for (;;) {
+      const batch = await orUnavailable(this.knex.transaction((transaction) => this.#carryOutBatch(transaction, plan)));
+      if (batch === undefined) break;
+      purged.tags += batch.tags;
+      purged.changed += batch.changed;
+    }
+    await orUnavailable(this.knex('purge_plan').where({ id: plan.id }).delete());
+    return purged;
+  }
+
+  /** `undefined` when there is nothing left. */
+  async #carryOutBatch(transaction: Knex.Transaction, plan: PurgePlan): Promise<Purged | undefined> {
+    const { rows } = await transaction.raw<{ rows: readonly TagRow[] }>(
+      `delete from purge_plan_tag where ctid in (select ctid from purge_plan_tag where id = :id limit :batch)
+       returning repository, tag, digest`,
+      { id: plan.id, batch: BATCH },
     );
+    // Lists of tags and referrers are cached apart; with everything of a repository they go, too.
+    if (rows.length === 0 && (plan.scope === 'all' || plan.scope === 'repository')) {
+      await transaction.raw(
+        `delete from cached_listing where organization = :organization and upstream = :upstream
+           and (:repository::text is null or repository = :repository)`,
+        { organization: plan.organization, upstream: plan.upstream, repository: plan.repository ?? null },
+      );
+    }
+    if (rows.length === 0) return undefined;
+    const bindings = { organization: plan.organization, upstream: plan.upstream, batch: JSON.stringify(rows) };
+    const planned = 'jsonb_to_recordset(:batch::jsonb) as p(repository text, tag text, digest text)';
+    const removed = await transaction.raw<{ rowCount: number }>(
+      `delete from cached_tag t using ${planned}
+       where t.organization = :organization and t.upstream = :upstream
+         and t.repository = p.repository and t.tag = p.tag and t.digest = p.digest and not t.pinned`,
+      bindings,
+    );
+    await transaction.raw(
+      `delete from digest_use d using ${planned}
+       where d.organization = :organization and d.upstream = :upstream
+         and d.repository = p.repository and d.digest = p.digest
+         and not exists (select 1 from cached_tag t
+                         where t.organization = d.organization and t.upstream = d.upstream
+                           and t.repository = d.repository and t.digest = d.digest)`,
+      bindings,
+    );
+    await transaction('cached_tag_change').where({ id: 1 }).increment('number', 1);
+    return { tags: removed.rowCount, changed: rows.length - removed.rowCount };
   }
 
   /** Removes plans that nobody carried out. */
