@@ -39,7 +39,7 @@ test('nothing set: the defaults', () => {
     defaultOrganization: undefined,
     maxManifestBytes: 4_194_304,
     maxConnections: 10_000,
-    maxConnectionsPerClient: 1_000,
+    maxConnectionsPerClient: 2_000,
     logLevel: 'info',
     seedOrganizations: true,
     gcIntervalS: 900,

@@ -101,7 +101,7 @@ export const settingsTable = [
   },
   {
     name: 'BREAKWATER_MAX_CONNECTIONS_PER_CLIENT',
-    default: '1000',
+    default: '2000',
     meaning:
       'Most of them from one IPv4 address or one /64 of IPv6; 0 = no limit, as behind a reverse proxy, which is one address for all.',
     secret: false,

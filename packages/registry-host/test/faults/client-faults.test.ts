@@ -166,6 +166,73 @@ describe('F162: a flood of tags that nobody has', () => {
   });
 });
 
+describe('F163: who is not let in', () => {
+  const jwt = (header: object, claims: object) =>
+    [header, claims, 'x'].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  const HOUR_S = 3_600;
+  let closed: string;
+  let expired: string;
+
+  beforeAll(async () => {
+    closed = await breakwater.proxyOrganization({ upstream_registry: upstream.host, anonymous_pull: false });
+    const { authorization } = breakwater;
+    for (const path of ['manifests/v1', `blobs/${LAYER}`]) {
+      const pulled = await rawGet(`${breakwater.url}/v2/${closed}/team/app/${path}`, { headers: { authorization } });
+      expect(pulled.status).toBe(200);
+    }
+    const scope = encodeURIComponent(`repository:${closed}/team/app:pull`);
+    const asked = `${breakwater.url}/v2/auth?service=breakwater&scope=${scope}`;
+    const { token } = JSON.parse((await rawGet(asked, { headers: { authorization } })).bytes.toString());
+    expired = token;
+    const good = await rawGet(`${breakwater.url}/v2/${closed}/team/app/manifests/v1`, {
+      headers: { authorization: `Bearer ${expired}` },
+    });
+    expect(good.status).toBe(200);
+    clock.advance({ seconds: HOUR_S });
+  });
+
+  const claims = () => {
+    const now = Math.floor(clock.now() / 1_000);
+    const access = [{ type: 'repository', name: `${closed}/team/app`, actions: ['pull'] }];
+    return {
+      iss: 'breakwater',
+      aud: 'breakwater',
+      sub: 'admin',
+      nbf: now - 5,
+      iat: now - 5,
+      exp: now + HOUR_S,
+      access,
+    };
+  };
+
+  test.each([
+    ['nothing', () => undefined],
+    ['a wrong password', () => `Basic ${Buffer.from('admin:wrong').toString('base64')}`],
+    ['nobody’s name', () => `Basic ${Buffer.from('nobody:wrong').toString('base64')}`],
+    ['what is no token', () => 'Bearer x'],
+    ['a token that has expired', () => `Bearer ${expired}`],
+    ['a token that nobody signed', () => `Bearer ${jwt({ alg: 'none', typ: 'JWT' }, claims())}`],
+    ['a token that somebody else signed', () => `Bearer ${jwt({ alg: 'HS256', typ: 'JWT' }, claims())}`],
+  ])('%s: 401 and our own challenge, whatever is asked for, and nobody is asked', async (_what, authorization) => {
+    const sent = authorization();
+    const headers = sent === undefined ? {} : { authorization: sent };
+    const bodies = new Set<string>();
+    for (const path of ['manifests/v1', 'manifests/none', `blobs/${LAYER}`, 'tags/list']) {
+      for (const repository of [`${closed}/team/app`, `${closed}/team/none`]) {
+        for (const method of ['GET', 'HEAD']) {
+          const answer = await rawGet(`${breakwater.url}/v2/${repository}/${path}`, { method, headers });
+          expect(answer.status).toBe(401);
+          expect(answer.headers['www-authenticate']).toContain(breakwater.url);
+          expect(answer.headers['docker-content-digest']).toBeUndefined();
+          if (method === 'GET') bodies.add(JSON.parse(answer.bytes.toString()).errors[0].code);
+        }
+      }
+    }
+    expect(bodies).toEqual(new Set(['UNAUTHORIZED']));
+    expect(upstream.count()).toBe(0);
+  });
+});
+
 test('F164: what one organization has cached is not readable in another by digest', async () => {
   const other = await startFaultUpstream();
   try {

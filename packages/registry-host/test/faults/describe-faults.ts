@@ -1,16 +1,14 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { allCases, sampledCases } from './cases.js';
 import type { FaultRow } from './fault-row.js';
 import { FaultSite } from './fault-site.js';
 import { type CaseResult, runCase } from './run-case.js';
+import { writeResults } from './write-results.js';
 
 /** Set by `npm run test:faults`: the whole product instead of a sample of it. */
 const isWhole = process.env['BREAKWATER_TEST_FAULTS'] === 'whole';
-const RESULTS = fileURLToPath(new URL('../../../../test-results', import.meta.url));
 const ROW_WITHIN_MS = 20 * 60_000;
 /** Sockets of the machinery come and go by a few. */
 const SPARE_DESCRIPTORS = 12;
@@ -79,9 +77,8 @@ async function descriptorsBack(before: number): Promise<number> {
 function report(part: string, rows: readonly FaultRow[], results: readonly CaseResult[]): void {
   const profile = isWhole ? 'whole' : 'short';
   const failed = results.filter(({ problems }) => problems.length > 0).length;
-  mkdirSync(RESULTS, { recursive: true });
   const file = `faults-${profile}-${part.replaceAll(' ', '-')}.json`;
   const summary = { part, profile, rows: rows.length, cases: results.length, requests: 2 * results.length, failed };
-  writeFileSync(join(RESULTS, file), `${JSON.stringify({ ...summary, results }, null, 2)}\n`);
+  writeResults(file, { ...summary, results });
   process.stdout.write(`faults of ${part}: ${results.length} cases in ${rows.length} rows, ${failed} failed\n`);
 }

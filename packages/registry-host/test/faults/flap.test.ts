@@ -6,6 +6,7 @@ import { FaultSite, pathOf, type RowSite } from './fault-site.js';
 import { connectionRows } from './rows/connection-rows.js';
 import { httpRows } from './rows/http-rows.js';
 import { originRows } from './rows/origin-rows.js';
+import { writeResults } from './write-results.js';
 
 // F15 and K1: cached images are pulled without end, whole and hashed by a client of its own, while their upstream goes
 // from fault to fault and is up in between. `npm run test:flap` pulls 20,000 of them.
@@ -45,7 +46,12 @@ interface Flapping {
 describe('an upstream that flaps through every fault', () => {
   const site = new FaultSite();
   beforeAll(() => site.start(), 60_000);
-  afterAll(() => site[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await site[Symbol.asyncDispose]();
+    writeResults(`flap-${isWhole ? 'whole' : 'short'}.json`, { ...told, control });
+  });
+  let told = {};
+  let control = {};
 
   test(
     `${PULLS} pulls of cached images: not one fails`,
@@ -54,6 +60,7 @@ describe('an upstream that flaps through every fault', () => {
       process.stdout.write(
         `flap: ${pulls} pulls, ${shielded} of them shielded, ${flaps} faults, ${bytes} bytes hashed, ${problems.length} failed\n`,
       );
+      told = { pulls, flaps, bytes, shielded, failed: problems.length };
       expect(problems).toEqual([]);
       expect(pulls).toBeGreaterThanOrEqual(PULLS);
       expect(flaps).toBeGreaterThanOrEqual(rows.length);
@@ -66,7 +73,8 @@ describe('an upstream that flaps through every fault', () => {
   test(
     'the same with a staleness period of 0 fails',
     async () => {
-      const { problems } = await flap(Math.min(PULLS, 1_000), 0, 2);
+      const { pulls, problems } = await flap(Math.min(PULLS, 1_000), 0, 2);
+      control = { pulls, failed: problems.length };
       expect(problems.length).toBeGreaterThan(rows.length / 4);
     },
     WHOLE_WITHIN_MS,

@@ -159,6 +159,17 @@ describeWith(redisServerTool())('on a real Redis', () => {
     state.close();
   });
 
+  test('a key that is too long is a miss, whoever has put something there', async () => {
+    const state = open();
+    await isUp(state);
+    const key = 'a'.repeat(257);
+    const name = `${PREFIX}value:${key}`;
+    const entry = JSON.stringify({ value: 'x', expiresAt: movableClock().now() + HOUR_MS });
+    await admin.set(name, createSealedText(SECRET_KEY).seal(name, entry));
+    expect(await state.values.get(key)).toBeUndefined();
+    state.close();
+  });
+
   test('F108: messages that are none are not heard', async () => {
     const state = open();
     const heard: string[] = [];
@@ -226,6 +237,14 @@ describeWith(redisServerTool())('a Redis that fails', () => {
     }
     return performance.now() - began;
   }
+
+  test('a message that is too long is not sent', async () => {
+    await isUp(state);
+    const before = relay.sent('PUBLISH');
+    await state.messages.publish('news', 'x'.repeat(1_025));
+    await state.messages.publish('news', 'x'.repeat(1_024));
+    expect(relay.sent('PUBLISH') - before).toBe(1);
+  });
 
   test('F104: dead at the start, and used as soon as it is there', async () => {
     state.close();

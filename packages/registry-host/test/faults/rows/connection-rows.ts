@@ -146,7 +146,7 @@ export const connectionRows: readonly FaultRow[] = [
     B: '200',
     D: '200m',
     blob: '200m',
-    begin: fault(({ upstream }) => upstream.fault({ kind: 'delay', ms: 450 })),
+    begin: fault(({ upstream }) => upstream.fault({ kind: 'delay', ms: 1_000 })),
   },
   {
     id: 'F17',

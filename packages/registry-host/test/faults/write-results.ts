@@ -1,0 +1,11 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const RESULTS = fileURLToPath(new URL('../../../../test-results', import.meta.url));
+
+/** Writes what a suite came to, as JSON, to `test-results/` of the repository. */
+export function writeResults(file: string, results: object): void {
+  mkdirSync(RESULTS, { recursive: true });
+  writeFileSync(join(RESULTS, file), `${JSON.stringify(results, null, 2)}\n`);
+}
