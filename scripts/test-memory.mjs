@@ -20,8 +20,8 @@ import { setUp } from './setup.mjs';
 
 const MIB = 1024 * 1024;
 const READERS = 1_000;
-const FAST_READERS = 40;
-const SLOW_BYTES_PER_SECOND = 256 * 1024;
+const FAST_READERS = 16;
+const SLOW_BYTES_PER_SECOND = 64 * 1024;
 const MOST_BYTES = 300 * MIB;
 const UPSTREAM = fileURLToPath(new URL('../benchmarks/cold-upstream.mjs', import.meta.url));
 const given = process.argv.slice(2).map(Number);

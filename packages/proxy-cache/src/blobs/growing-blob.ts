@@ -1,9 +1,20 @@
 import type { OpenBlob } from '@breakwater/registry-core';
 import type { SpoolFile } from './spool-file.js';
 
+/** So many readers that wait are told of every packet; more of them only every few milliseconds, of several at once. */
+const FEW_READERS = 4;
+const TELL_EVERY_MS = 10;
+
+/** A chunk that has arrived and is not in the file yet, and where it belongs. */
+interface HeldChunk {
+  readonly at: number;
+  readonly bytes: Buffer;
+}
+
 /**
  * A blob that is on its way, as its readers in this process see it. They take the bytes from its file, each at its own
- * pace; none of them has anything to do with who fills the file, which may be another process, and another one later.
+ * pace, and the newest from memory, where they are on their way into the file: so readers who keep up wait for the
+ * network and not for the disk. None of them has anything to do with who fills the file, which may be another process.
  *
  * The last byte is withheld until the whole is verified, so that nobody ever holds a complete wrong blob (I1).
  */
@@ -11,22 +22,20 @@ export class GrowingBlob {
   readonly #waiting = new Set<() => void>();
   #file: SpoolFile | undefined;
   #users = 1;
-  #available = 0;
+  #inFile = 0;
+  #held: HeldChunk[] = [];
   #size: number | undefined;
   #failure: { readonly error: unknown } | undefined;
   #verified = false;
   #retired = false;
-
-  /** Whether a reader waits for more bytes than there are. */
-  get isAwaited(): boolean {
-    return this.#waiting.size > 0;
-  }
+  #telling: NodeJS.Timeout | undefined;
 
   /** The file that its bytes are in from now on. The one before is closed. */
-  async attach(file: SpoolFile, available: number): Promise<void> {
+  async attach(file: SpoolFile, inFile: number): Promise<void> {
     const before = this.#file;
     this.#file = file;
-    this.#available = available;
+    this.#inFile = inFile;
+    this.#held = [];
     this.#wake();
     await before?.close();
   }
@@ -39,17 +48,28 @@ export class GrowingBlob {
     this.#wake();
   }
 
+  /** More bytes have arrived, and are on their way into the file. They are held until they are in it. */
+  hold(bytes: Buffer): void {
+    this.#held.push({ at: this.#arrived(), bytes });
+    if (this.#waiting.size === 0) return;
+    if (this.#waiting.size <= FEW_READERS) this.#wake();
+    else this.#telling ??= setTimeout(() => this.#wake(), TELL_EVERY_MS);
+  }
+
   /** So many bytes are in the file. */
-  grow(available: number): void {
-    if (available <= this.#available) return;
-    this.#available = available;
-    this.#wake();
+  grow(inFile: number): void {
+    if (inFile <= this.#inFile) return;
+    const before = this.#arrived();
+    this.#inFile = inFile;
+    this.#held = this.#held.filter(({ at, bytes }) => at + bytes.byteLength > inFile);
+    if (this.#arrived() > before) this.#wake();
   }
 
   /** The whole is there, and is what its digest says. */
   complete(size: number): void {
     this.#size = size;
-    this.#available = size;
+    this.#inFile = size;
+    this.#held = [];
     this.#verified = true;
     this.#wake();
   }
@@ -109,9 +129,10 @@ export class GrowingBlob {
 
   async #read(buffer: Uint8Array, position: number): Promise<number> {
     for (;;) {
-      const readable = this.#readable() - position;
+      const readable = Math.min(this.#readable() - position, buffer.byteLength);
+      if (readable > 0 && position >= this.#inFile) return this.#copyHeld(buffer, readable, position);
       if (readable > 0 && this.#file !== undefined) {
-        return this.#file.read(buffer, Math.min(buffer.byteLength, readable), position);
+        return this.#file.read(buffer, Math.min(readable, this.#inFile - position), position);
       }
       if (this.#verified) return 0;
       if (this.#failure !== undefined) throw this.#failure.error;
@@ -119,9 +140,27 @@ export class GrowingBlob {
     }
   }
 
+  #copyHeld(buffer: Uint8Array, most: number, position: number): number {
+    let done = 0;
+    for (const { at, bytes } of this.#held) {
+      const from = position + done - at;
+      if (from >= bytes.byteLength || done === most) continue;
+      const part = bytes.subarray(from, from + most - done);
+      buffer.set(part, done);
+      done += part.byteLength;
+    }
+    return done;
+  }
+
   /** How many bytes may be read now. */
   #readable(): number {
-    return this.#verified ? this.#available : Math.min(this.#available, this.#size ?? this.#available) - 1;
+    const arrived = this.#arrived();
+    return this.#verified ? arrived : Math.min(arrived, this.#size ?? arrived) - 1;
+  }
+
+  #arrived(): number {
+    const last = this.#held.at(-1);
+    return last === undefined ? this.#inFile : last.at + last.bytes.byteLength;
   }
 
   #news(): Promise<void> {
@@ -129,6 +168,8 @@ export class GrowingBlob {
   }
 
   #wake(): void {
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const go of waiting) go();

@@ -5,12 +5,12 @@ import type { SpoolFile } from './spool-file.js';
 const BATCH_BYTES = 1024 * 1024;
 /** How much may be gathered while a write is under way, in bytes, before the upstream has to wait for the disk. */
 const MOST_GATHERED_BYTES = 2 * BATCH_BYTES;
-/** How long bytes that somebody waits for may be gathered, in milliseconds: a write, and a read per reader, for each. */
-const GATHER_MS = 20;
+/** How long bytes may be gathered, in milliseconds: other processes read them from the file. */
+const GATHER_MS = 50;
 
 /**
- * Appends what arrives to the file, in large writes, one at a time, while more arrives. Readers that wait get it sooner
- * than a batch is full, but not for every packet: two hundred readers would read two hundred times for each.
+ * Appends what arrives to the file, in large writes, one at a time, while more arrives and while the readers of this
+ * process have it already.
  */
 export class SpoolWriter {
   #gathered: Buffer[] = [];
@@ -18,7 +18,6 @@ export class SpoolWriter {
   #writing: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #writtenAt = Number.NEGATIVE_INFINITY;
 
   /** @param position where the next byte belongs */
   constructor(
@@ -32,6 +31,7 @@ export class SpoolWriter {
    * @throws the file system's error, of this chunk or of one before
    */
   async add(chunk: Buffer): Promise<void> {
+    this.blob.hold(chunk);
     this.#gathered.push(chunk);
     this.#gatheredBytes += chunk.byteLength;
     this.#mayWrite();
@@ -41,7 +41,6 @@ export class SpoolWriter {
 
   /** Writes what is left. @throws the file system's error */
   async flush(): Promise<void> {
-    clearTimeout(this.#timer);
     while (this.#writing !== undefined || (this.#gatheredBytes > 0 && this.#failure === undefined)) {
       if (this.#writing === undefined) this.#write();
       await this.#writing;
@@ -52,23 +51,17 @@ export class SpoolWriter {
   #mayWrite(): void {
     if (this.#writing !== undefined || this.#gatheredBytes === 0 || this.#failure !== undefined) return;
     if (this.#gatheredBytes >= BATCH_BYTES) return this.#write();
-    if (!this.blob.isAwaited) return;
-    const early = GATHER_MS - (performance.now() - this.#writtenAt);
-    if (early <= 0) return this.#write();
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#mayWrite();
-    }, early);
+    this.#timer ??= setTimeout(() => this.#write(), GATHER_MS);
   }
 
   #write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#writing !== undefined) return;
     const pieces = this.#gathered;
     const bytes = this.#gatheredBytes;
     this.#gathered = [];
     this.#gatheredBytes = 0;
-    this.#writtenAt = performance.now();
     this.#writing = this.file
       .write(pieces, this.position)
       .then(
