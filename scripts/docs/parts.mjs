@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT } from '../lib/root.mjs';
+import { faultResultsSummary, faultResultsTable } from './fault-results.mjs';
 import { code, table } from './markdown.mjs';
 import { tables } from './schema.mjs';
 
@@ -18,6 +19,7 @@ export async function makeParts() {
     deadlines: await deadlines(),
     metrics: await metrics(),
     tables: tables(),
+    'fault-results': faultResults(),
     'own-express-app': example('own-express-app.ts'),
     'outage-in-a-test': example('outage-in-a-test.ts'),
   };
@@ -202,6 +204,12 @@ async function metrics() {
     .getMetricsAsArray()
     .map(({ name, labelNames, help }) => [code(name), labelNames.map(code).join(', '), help]);
   return table(['metric', 'labels', 'meaning'], rows);
+}
+
+/** What the last whole run of the fault matrix that was kept came to. */
+function faultResults() {
+  const results = JSON.parse(source('docs/results/faults.json'));
+  return `${faultResultsSummary(results)}\n\n${faultResultsTable(results)}`;
 }
 
 /** A file of docs/examples, which the checks compile. */
