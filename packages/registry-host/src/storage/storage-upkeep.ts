@@ -5,7 +5,6 @@ import type { StorageTasks } from './ports.js';
 import type { ReconcileReport } from './reports.js';
 import { Scrub, type ScrubOptions } from './scrub.js';
 
-/** How often it is looked whether something is due, ms. */
 const LOOK_EVERY_MS = 60_000;
 const RECONCILE_EVERY_MS = 60 * 60_000;
 /** How often the lease of a reconciliation is renewed, ms. */
@@ -15,6 +14,8 @@ export interface StorageUpkeepOptions extends Omit<ScrubOptions, 'holder' | 'pau
   /** Bytes per second; 0 = there is no scrub. */
   readonly rate: number;
   readonly reconcile: (onBatch: () => Promise<void>) => Promise<ReconcileReport>;
+  /** How often it is looked whether something is due, ms. Default a minute. */
+  readonly lookEveryMs?: number;
 }
 
 /** What is done about the store in the background: reconciliation at the start and hourly, scrubs in their interval. */
@@ -25,6 +26,7 @@ export class StorageUpkeep {
   readonly #logger: Logger;
   readonly #reconcile: StorageUpkeepOptions['reconcile'];
   readonly #scrub: Scrub | undefined;
+  readonly #lookEveryMs: number;
   readonly #holder = randomUUID();
   readonly #stopping = new AbortController();
   readonly #begun = new Set<string>();
@@ -38,6 +40,7 @@ export class StorageUpkeep {
     this.#monotonic = options.monotonic;
     this.#logger = options.logger;
     this.#reconcile = options.reconcile;
+    this.#lookEveryMs = options.lookEveryMs ?? LOOK_EVERY_MS;
     const { rate } = options;
     this.#scrub =
       rate > 0
@@ -49,7 +52,7 @@ export class StorageUpkeep {
   start(): void {
     if (this.#timer !== undefined || this.#stopping.signal.aborted) return;
     this.#startedAt = this.#clock.now();
-    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+    this.#timer = setInterval(() => this.#look(), this.#lookEveryMs).unref();
     this.#begin('reconcile', () => this.#reconcileIfDue());
   }
 
@@ -60,14 +63,13 @@ export class StorageUpkeep {
     await Promise.all(this.#running);
   }
 
-  /** Makes a scrub, or goes on with one, if it is due. */
-  async scrub(): Promise<void> {
+  async #scrubIfDue(): Promise<void> {
     await this.#scrub?.run(this.#stopping.signal);
   }
 
   #look(): void {
     this.#begin('reconcile', () => this.#reconcileIfDue());
-    if (this.#scrub !== undefined) this.#begin('scrub', () => this.scrub());
+    if (this.#scrub !== undefined) this.#begin('scrub', () => this.#scrubIfDue());
   }
 
   #begin(name: 'reconcile' | 'scrub', work: () => Promise<void>): void {
