@@ -1,11 +1,13 @@
 import { appendFile, mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Digest } from '@breakwater/registry-core';
 import {
   type BuiltImage,
   buildImage,
   type FaultUpstream,
   pullImage,
+  pushBlob,
   type RawAnswer,
   rawGet,
   registryState,
@@ -255,6 +257,18 @@ test('damaged content of a hosted repository, which nobody can fetch, is a failu
       errors: [{ code: 'UNAVAILABLE', detail: { reason: 'storage', problem: 'CONTENT_DAMAGED' } }],
     });
   }
+
+  // Who pushes is told to send it, cannot mount it from elsewhere, and makes it whole.
+  const path = `/v2/${hosted}/${repository()}/blobs/`;
+  const head = await rawGet(`${breakwater.url}${path}${layer(SMALL)}`, { method: 'HEAD', headers });
+  expect(head.status).toBe(404);
+  const mount = `/v2/${hosted}/other/blobs/uploads/?mount=${layer(SMALL)}&from=${hosted}/${repository()}`;
+  expect((await rawGet(`${breakwater.url}${mount}`, { method: 'POST', headers })).status).toBe(202);
+  const body = image.blobs.get(layer(SMALL) as Digest) ?? Buffer.alloc(0);
+  const target = { url: breakwater.url, name: `${hosted}/${repository()}`, authorization: headers.authorization };
+  expect((await pushBlob(target, body)).status).toBe(201);
+  const whole = await rawGet(`${breakwater.url}${path}${layer(SMALL)}`, { headers });
+  expect([whole.status, `sha256:${whole.sha256}`]).toEqual([200, layer(SMALL)]);
 });
 
 async function damaged(): Promise<unknown[]> {

@@ -35,6 +35,7 @@ import type {
   TagPointing,
 } from '../hosted/hosted-content.js';
 import { pushManifest } from '../hosted/push-manifest.js';
+import { isContentDamaged } from '../storage/storage-error.js';
 import type { BlobUploads } from '../uploads/blob-uploads.js';
 
 /** What hosted organizations are served from, and written to. */
@@ -164,13 +165,19 @@ async function answerManifestRoute(
 }
 
 async function answerBlobRoute(
-  { parts, request, response, repository }: AdmittedRequest,
+  { parts, request, response, repository, principal }: AdmittedRequest,
   { digest }: HostedRoute & { readonly kind: 'blob' },
 ): Promise<void> {
   switch (request.method) {
     case 'GET':
     case 'HEAD': {
-      const blob = await parts.blobs.open(repository, digest);
+      const blob = await parts.blobs.open(repository, digest).catch(async (error: unknown) => {
+        // Who pushes asks by HEAD what need not be sent. What is damaged has to be, or it will never be whole again.
+        if (request.method !== 'HEAD' || !isContentDamaged(error)) throw error;
+        const target = { organization: repository.organization, repository: repository.name };
+        if (!(await parts.access.authorize(principal, 'push', target))) throw error;
+        return undefined;
+      });
       if (blob === undefined) throw new RegistryError('BLOB_UNKNOWN');
       return answerBlob(request, response, repository, digest, blob, {}, parts.buffers);
     }

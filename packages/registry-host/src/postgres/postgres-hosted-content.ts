@@ -71,7 +71,8 @@ export class PostgresHostedContent implements ContentRemoval, BlobMounts, Reposi
 
   async mount(repository: Repository, from: Repository, digest: Digest): Promise<boolean> {
     const blob = await this.#links.linked(from, digest);
-    return blob !== undefined && (await this.#links.link(repository, blob));
+    // Damaged content is sent again and not spread.
+    return blob !== undefined && blob.damage === undefined && (await this.#links.link(repository, blob));
   }
 
   async holders(organization: OrganizationName, digest: Digest, limit: number): Promise<readonly RepositoryName[]> {

@@ -57,6 +57,11 @@ export function asStorageError(doing: string, error: unknown): RegistryError {
   });
 }
 
+/** True when it is one object that is damaged, and no more. */
+export function isContentDamaged(error: unknown): boolean {
+  return isRegistryError(error) && error.detail?.['problem'] === ('CONTENT_DAMAGED' satisfies StorageProblem);
+}
+
 /** True for the failures of a file system that say of this one file that it cannot be read. */
 export function isUnreadable(error: unknown): boolean {
   return UNREADABLE_CODES.has(errorCode(error));
