@@ -50,7 +50,7 @@ export function StatusCard({ api, organization, stalenessS, mayWrite }: StatusCa
         {health.data !== undefined ? (
           <>
             <Status health={health.data} stalenessS={stalenessS} now={now}>
-              {mayWrite ? <CheckNow api={api} organization={organization} /> : null}
+              {mayWrite && health.data.cached.tags > 0 ? <CheckNow api={api} organization={organization} /> : null}
             </Status>
             {health.data.status === 'down' && health.data.cached.tags > 0 ? (
               <DescriptionList isCompact style={{ marginBlockStart: 'var(--pf-t--global--spacer--md)' }}>
