@@ -17,7 +17,7 @@ import type { GcEvents } from './events.js';
 import { gcOperations } from './http/gc-operations.js';
 import { gcRouter } from './http/gc-router.js';
 import { readPeriods } from './options.js';
-import type { ExpirableTags, LinkSweep, ReleasedManifests, UpstreamState } from './ports.js';
+import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, UpstreamState } from './ports.js';
 import { postgresJournal } from './postgres/postgres-journal.js';
 import type { GcReport } from './report.js';
 import { blankJournal } from './run-journal.js';
@@ -45,6 +45,8 @@ export interface GcOptions {
   readonly sweep?: LinkSweep | undefined;
   /** Without it the store is left alone. */
   readonly disposal?: ContentDisposal | undefined;
+  /** Whose quotas are kept; needs `usage`. Without it there are none. */
+  readonly quotas?: QuotaTags | undefined;
   /** How much there is; without it there is no brake. */
   readonly usage?: ContentUsage | undefined;
   /** Uploads and partial downloads that somebody may have given up. */
@@ -99,6 +101,7 @@ export function createGc(options: GcOptions): Gc {
       sweep: options.sweep,
       disposal: options.disposal,
       usage: options.usage,
+      quotas: options.quotas,
       staleFiles: options.staleFiles ?? [],
       graceMs,
       holdMs,

@@ -14,7 +14,9 @@ export type ExpireReason =
   /** Its age exceeds the staleness period, and there is no expiration. */
   | 'lapsed'
   /** Its age exceeds the staleness period, and its expiration since the last use has passed. */
-  | 'lapsed_and_unused';
+  | 'lapsed_and_unused'
+  /** Its organization has more than its quota, and it is among what was pulled the longest ago. */
+  | 'quota';
 
 /** Why a tag stays by its own facts. */
 export type OwnKeepReason = 'pinned' | 'within_staleness' | 'kept_for_ever' | 'used_recently';

@@ -87,6 +87,21 @@ export interface ReleasedManifests {
   forget(ids: readonly string[]): Promise<void>;
 }
 
+/** The most bytes that an organization keeps of its upstream. */
+export interface Quota extends UpstreamOf {
+  readonly quotaBytes: number;
+}
+
+/** Whoever knows quotas, and which tags were used when. */
+export interface QuotaTags {
+  quotas(
+    organization: OrganizationName | undefined,
+    cursor: string | undefined,
+  ): Promise<{ readonly quotas: readonly Quota[]; readonly next: string | undefined }>;
+  /** Tags, pinned ones left out, and uses by digest, that were last used before a time, the longest ago first. */
+  leastRecentlyUsed(of: UpstreamOf, usedBefore: number, limit: number): Promise<readonly ExpirableTag[]>;
+}
+
 /** What is known of an upstream. Times are ms since the epoch. */
 export interface UpstreamCondition {
   readonly down: boolean;

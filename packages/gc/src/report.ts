@@ -120,6 +120,15 @@ export interface DisposeNumbers {
   batches: number;
 }
 
+/** Numbers of the step that takes what is over a quota. */
+export interface QuotaNumbers {
+  /** Organizations that had more than their quota. */
+  organizations: number;
+  expired: number;
+  /** Organizations that have more than it still, because what they have may not be taken. */
+  over: number;
+}
+
 /** Numbers of the step that drops files which nobody will go on with. */
 export interface StaleNumbers {
   files: number;
@@ -136,6 +145,7 @@ type Step<Name extends string, Numbers> = Readonly<Numbers> & {
 /** What one step did, or in a dry run would have done. */
 export type StepReport =
   | Step<'expire_tags', ExpireNumbers>
+  | Step<'reclaim_for_quota', QuotaNumbers>
   | Step<'plan_sweep', PlanNumbers>
   | Step<'sweep_manifests' | 'sweep_blobs', SweepNumbers>
   | Step<'dispose', DisposeNumbers>

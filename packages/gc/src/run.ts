@@ -10,7 +10,7 @@ import { assessPlan } from './brake.js';
 import { errorClass, errorMessage } from './errors.js';
 import { leaseEnd } from './expiry-rule.js';
 import { Holds } from './holds.js';
-import type { ExpirableTag, ExpirableTags, LinkSweep, ReleasedManifests, UpstreamState } from './ports.js';
+import type { ExpirableTag, ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, UpstreamState } from './ports.js';
 import {
   type Braked,
   ContentTally,
@@ -27,10 +27,11 @@ import type { RunRecord } from './run-journal.js';
 import { StepClock } from './step-clock.js';
 import { disposeContent, previewDisposal } from './steps/dispose-content.js';
 import { dropStaleFiles } from './steps/drop-stale-files.js';
-import { expireTags } from './steps/expire-tags.js';
+import { expireOnRecord, expireTags } from './steps/expire-tags.js';
 import { handOver, waitingToBeHandedOver } from './steps/hand-over.js';
 import { judgeTags } from './steps/judge-tags.js';
 import { planSweep } from './steps/plan-sweep.js';
+import { reclaimForQuota, tagKey } from './steps/reclaim-for-quota.js';
 import type { RunContext } from './steps/run-context.js';
 import { sweepLinks } from './steps/sweep-links.js';
 import { SweepPlan } from './steps/sweep-plan.js';
@@ -45,6 +46,7 @@ export interface RunParts {
   readonly sweep: LinkSweep | undefined;
   readonly disposal: ContentDisposal | undefined;
   readonly usage: ContentUsage | undefined;
+  readonly quotas: QuotaTags | undefined;
   readonly staleFiles: readonly StaleFiles[];
   readonly graceMs: number;
   readonly holdMs: number;
@@ -94,6 +96,8 @@ class Run {
   readonly #usedBefore: number;
   #brake: Braked | undefined;
   #ended = false;
+  /** What a dry run would take for a quota. */
+  readonly #forQuota = new Set<string>();
 
   constructor(
     private readonly parts: RunParts,
@@ -129,6 +133,7 @@ class Run {
     const { sweep, disposal } = this.parts;
     const context = this.#context;
     await this.#expireTags(context, this.#tags);
+    await this.#reclaimForQuota();
     if (sweep !== undefined && !this.#ended) {
       let plan = new SweepPlan();
       await this.#steps.run('plan_sweep', noPlan(), async (numbers) => {
@@ -157,6 +162,7 @@ class Run {
     const { sweep, disposal } = this.parts;
     await this.#expireTags(this.#context, this.#tags);
     if (sweep !== undefined && !this.#ended) await this.#sweep(sweep);
+    if (this.#brake === undefined) await this.#reclaimForQuota();
     if (disposal !== undefined && !this.#ended && this.#brake === undefined) {
       await this.#steps.run('dispose', this.#freed, (numbers) =>
         disposeContent(this.#context, disposal, this.#content, numbers),
@@ -168,6 +174,39 @@ class Run {
   #expireTags(context: RunContext, tally: TagTally): Promise<boolean> {
     return this.#steps.run('expire_tags', noTags(), (numbers) =>
       expireTags(context, this.parts.tags, this.#holds, tally, numbers),
+    );
+  }
+
+  /** Takes the least recently pulled of what is over a quota, by the same path as what has expired. */
+  async #reclaimForQuota(): Promise<void> {
+    const { quotas, usage, tags, sweep } = this.parts;
+    if (quotas === undefined || usage === undefined || this.#ended) return;
+    const context = this.#context;
+    const expire = async (chosen: readonly ExpirableTag[]) => {
+      if (!context.dryRun) {
+        return expireOnRecord(
+          context,
+          chosen.map((tag) => ({ tag, reason: 'quota' as const })),
+          tags,
+        );
+      }
+      for (const tag of chosen) this.#forQuota.add(tagKey(tag));
+      return chosen.map(() => true);
+    };
+    await this.#steps.run('reclaim_for_quota', { organizations: 0, expired: 0, over: 0 }, (numbers) =>
+      reclaimForQuota(
+        context,
+        {
+          quotas,
+          usage,
+          holds: this.#holds,
+          usedBefore: this.#usedBefore,
+          expire,
+          sweep: async () => (sweep === undefined ? undefined : this.#sweep(sweep)),
+        },
+        this.#tags,
+        numbers,
+      ),
     );
   }
 
@@ -243,9 +282,15 @@ class Run {
     const context: RunContext = { ...this.#context, dryRun: true };
     const waiting = released === undefined ? [] : await waitingToBeHandedOver(context, released);
     const goes = async (pointing: readonly ExpirableTag[]) =>
-      (await judgeTags(context, this.#holds, pointing)).map(({ action }) => action === 'expire');
+      (await judgeTags(context, this.#holds, pointing)).map(
+        ({ action }, index) => action === 'expire' || this.#isForQuota(pointing[index]),
+      );
     const also = [...waiting, ...expired.left];
     return planSweep(context, { sweep, tags, goes, also, usedBefore: this.#usedBefore }, links, numbers);
+  }
+
+  #isForQuota(tag: ExpirableTag | undefined): boolean {
+    return tag !== undefined && this.#forQuota.has(tagKey(tag));
   }
 
   async #assess(plan: SweepPlan, deleted: number): Promise<void> {

@@ -360,6 +360,7 @@ function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Arra
     sweep: new PostgresContentSweep({ database, clock, logger }),
     disposal: content.disposal,
     usage: new PostgresContentUsage({ database }),
+    quotas: proxyCache.tags,
     staleFiles: [
       { name: 'partial downloads', drop: (before, dryRun) => proxyCache.partialFiles.dropStale(before, dryRun) },
     ],

@@ -81,6 +81,15 @@ async function pullAndStore(breakwater: TestRegistry, name: string): Promise<voi
   throw new Error('the blobs were not stored');
 }
 
+async function waitForBlobs(breakwater: TestRegistry, count: number): Promise<void> {
+  for (let tries = 0; tries < 500; tries += 1) {
+    const links = await breakwater.state.database.knex('content_link').where({ kind: 'blob' });
+    if (links.length >= count) return;
+    await sleep(10);
+  }
+  throw new Error('the blobs were not stored');
+}
+
 async function blobFiles(breakwater: TestRegistry): Promise<number> {
   const root = join(breakwater.state.directory, 'storage', 'blobs');
   const names = await readdir(root, { recursive: true }).catch(() => []);
@@ -132,6 +141,35 @@ test('while the upstream is down nothing of it goes, and the report says what is
   const raised = { staleness_period_s: 10 * HOUR };
   await breakwater.api('PUT', `/api/v1/organization/${organization}/proxycache`, raised);
   expect((await pullImage(breakwater.url, `${organization}/team/app`, 'v1')).problems).toEqual([]);
+});
+
+test('over its quota an organization keeps what was pulled last, and nothing that may be being pulled (G16)', async () => {
+  const { clock, upstream, breakwater } = await setUp();
+  const images = [11, 12, 13].map((seed) => buildImage({ seed, layers: 1 }));
+  for (const [index, image] of images.entries()) upstream.add(`team/app${index}`, 'v1', image);
+  const organization = await breakwater.proxyOrganization(settings(upstream));
+  for (const index of images.keys()) {
+    const { problems } = await pullImage(breakwater.url, `${organization}/team/app${index}`, 'v1');
+    expect(problems).toEqual([]);
+    await waitForBlobs(breakwater, 2 * (index + 1));
+    clock.advance({ seconds: GRACE / 2 });
+  }
+  const sizeOf = (image: (typeof images)[number]) =>
+    [image.manifest.bytes, ...image.blobs.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const quota = sizeOf(images[2] as (typeof images)[number]) + 1;
+  await breakwater.api('PUT', `/api/v1/organization/${organization}/proxycache`, { quota_bytes: quota });
+  const before = await blobFiles(breakwater);
+  const planned = await collect(breakwater, '?dry_run=true');
+  const report = await collect(breakwater);
+  expect(report).toMatchObject({ outcome: 'done', expired_total: planned.expired_total });
+  // The last two were pulled within the lease; the first one went.
+  expect(report.expired_total).toBeGreaterThan(0);
+  expect(await blobFiles(breakwater)).toBe(before - 2);
+  clock.advance({ seconds: 2 * GRACE });
+  await collect(breakwater);
+  expect(await blobFiles(breakwater)).toBe(2);
+  await upstream.kill();
+  expect((await pullImage(breakwater.url, `${organization}/team/app2`, 'v1')).problems).toEqual([]);
 });
 
 test('with a hold of 0 the outage keeps nothing', async () => {

@@ -56,6 +56,9 @@ const ORPHANED = { stalenessPeriodS: 86_400, expirationS: 86_400 };
 /** Organizations that are looked through in one call, so that its work is bounded. */
 const GROUPS_PER_PAGE = 200;
 
+/** After every time there is: 9999-12-31, ms since the epoch. */
+const FAR_AHEAD = 253_402_214_400_000;
+
 interface Position {
   readonly kind: RootKind;
   /** Within this group go on after `after`, or go on with the group after it. */
@@ -111,6 +114,36 @@ export class ExpirableTagsView {
     const result: (readonly ExpirableTag[])[] = manifests.map(() => []);
     for (const [at, { index }] of proxied.entries()) result[index] = await this.#expirable(pointing[at] ?? []);
     return result;
+  }
+
+  /** The quotas of organizations that have cached something, page by page. */
+  async quotas(
+    organization: OrganizationName | undefined,
+    cursor: string | undefined,
+  ): Promise<{
+    readonly quotas: readonly (RootGroup & { readonly quotaBytes: number })[];
+    readonly next: string | undefined;
+  }> {
+    const quotas: (RootGroup & { readonly quotaBytes: number })[] = [];
+    let group = cursor === undefined ? undefined : (JSON.parse(cursor) as RootGroup);
+    for (let looked = 0; looked < GROUPS_PER_PAGE; looked += 1) {
+      group = await this.roots.nextGroup('tag', organization, group);
+      if (group === undefined) return { quotas, next: undefined };
+      const settings = await this.settings.find(group.organization);
+      const quotaBytes = settings?.upstream === group.upstream ? (settings.quotaBytes ?? undefined) : undefined;
+      if (quotaBytes !== undefined) quotas.push({ ...group, quotaBytes });
+    }
+    return { quotas, next: JSON.stringify(group) };
+  }
+
+  /** Tags, pinned ones left out, and uses by digest, that were last used before a time, the longest ago first. */
+  async leastRecentlyUsed(of: RootGroup, usedBefore: number, limit: number): Promise<readonly ExpirableTag[]> {
+    const bounds = { usedBefore, confirmedBefore: FAR_AHEAD };
+    const found = await Promise.all(
+      (['tag', 'digest'] as const).map((kind) => this.roots.due(kind, of, bounds, undefined, limit)),
+    );
+    const oldest = found.flat().sort((one, other) => one.lastUsedAt - other.lastUsedAt);
+    return this.#expirable(oldest.slice(0, limit));
   }
 
   async #page(query: ExpirableTagQuery, { kind, after }: Position): Promise<ExpirableTagPage> {
