@@ -6,7 +6,7 @@ import {
   type UpstreamCredentials,
 } from '@breakwater/registry-core';
 import type { SecretBox } from './credentials/secret-box.js';
-import { invalid, SettingsError } from './errors.js';
+import { type FieldProblem, invalid, SettingsError } from './errors.js';
 import { applyUpdate } from './fields/apply-update.js';
 import { type CredentialsOutcome, describeChanges } from './fields/describe-changes.js';
 import {
@@ -138,9 +138,9 @@ export class SettingsEditor {
    * or new ones. A stored password goes to the origin that it was entered for, and to no other (S13).
    */
   async test(organization: OrganizationName, body: unknown): Promise<ConnectionReport> {
-    const sample = accepted(parseSample(body));
-    const candidate = await this.#candidate(organization, body);
-    return this.#options.probe.test(candidate, sample);
+    const sample = parseSample(body);
+    const candidate = await this.#candidate(organization, body, sample.ok ? [] : sample.problems);
+    return this.#options.probe.test(candidate, accepted(sample));
   }
 
   /** Asks the upstream whether a configuration works, and saves nothing. */
@@ -155,13 +155,17 @@ export class SettingsEditor {
     }
   }
 
-  async #candidate(organization: OrganizationName, body: unknown): Promise<UpstreamCandidate> {
+  async #candidate(
+    organization: OrganizationName,
+    body: unknown,
+    found: readonly FieldProblem[],
+  ): Promise<UpstreamCandidate> {
     const current = await this.read(organization);
     if (current === undefined) {
-      const { values, credentials } = accepted(parseCreateBody(body));
+      const { values, credentials } = accepted(withProblems(parseCreateBody(body), found));
       return candidateOf(values, credentials);
     }
-    const request = accepted(parseUpdateBody(body));
+    const request = accepted(withProblems(parseUpdateBody(body), found));
     const values = accepted(applyUpdate(current.values, current.sealed !== undefined, request));
     const { sealed } = this.#changeCredentials(current, request.credentials);
     return candidateOf(values, sealed === undefined ? undefined : this.#openStored(organization, sealed));
@@ -236,6 +240,12 @@ function candidateOf(
 function invalidDetail(field: string, message: string) {
   const { detail, problems } = invalid([{ field, message }]);
   return { detail, problems };
+}
+
+/** What was read, together with what else is wrong with the same body. */
+function withProblems<T>(parsed: Parsed<T>, found: readonly FieldProblem[]): Parsed<T> {
+  if (found.length === 0) return parsed;
+  return { ok: false, problems: parsed.ok ? found : [...parsed.problems, ...found] };
 }
 
 function accepted<T>(parsed: Parsed<T>): T {

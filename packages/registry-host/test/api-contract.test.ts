@@ -1,3 +1,4 @@
+import { Agent } from 'node:http';
 import { type DocumentedOperation, rawGet, startTestRegistry, type TestRegistry } from '@breakwater/test-kit';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
@@ -17,14 +18,15 @@ afterAll(() => breakwater?.close());
 
 const pathOf = ({ path }: DocumentedOperation) => path.replace('{orgname}', 'lab').replace(/\{\w+\}/g, 'admin');
 
+const agent = new Agent({ keepAlive: true });
+afterAll(() => agent.destroy());
+
 async function send(operation: DocumentedOperation, body: string, type = 'application/json') {
-  const answer = await fetch(`${breakwater.url}${pathOf(operation)}`, {
-    method: operation.method,
-    headers: { authorization: breakwater.authorization, 'content-type': type, connection: 'close' },
-    body,
-  });
-  const text = await answer.text();
-  return { status: answer.status, body: JSON.parse(text) as { detail?: string; problems?: { field?: string }[] } };
+  const headers = { authorization: breakwater.authorization, 'content-type': type };
+  const { method } = operation;
+  const { status, bytes } = await rawGet(`${breakwater.url}${pathOf(operation)}`, { method, headers, body, agent });
+  type Answer = { readonly detail?: string; readonly problems?: readonly { readonly field?: string }[] };
+  return { status, body: JSON.parse(bytes.toString('utf8')) as Answer };
 }
 
 /** One value of each kind that JSON has, and of those that are nearly right. */
@@ -70,29 +72,32 @@ test('what is not a JSON object is refused by every operation that takes a body'
   expect(wrong).toEqual([]);
 });
 
-test('a field that is not as documented is refused by name, with what was wrong', async () => {
+test('fields that are not as documented are refused by name, all of them at once', async () => {
   const contract = await breakwater.contract();
   const wrong: string[] = [];
   let tried = 0;
   for (const operation of operations) {
     const { properties = {} } = (operation.body ?? {}) as { properties?: Record<string, Record<string, unknown>> };
-    for (const [field, schema] of Object.entries(properties)) {
-      const values = VALUES.filter((value) => contract.problems(schema, value).length > 0);
-      // A schema that takes everything says nothing.
-      if (values.length === 0) wrong.push(`${operation.id}.${field} takes everything`);
-      for (const value of values) {
+    const fields = Object.entries(properties).map(([field, schema]) => {
+      return { field, values: VALUES.filter((value) => contract.problems(schema, value).length > 0) };
+    });
+    // A schema that takes everything says nothing.
+    for (const { field, values } of fields) if (values.length === 0) wrong.push(`${operation.id}.${field} takes all`);
+    const rounds = Math.max(0, ...fields.map(({ values }) => values.length));
+    for (let round = 0; round < rounds; round += 1) {
+      const body = Object.fromEntries(fields.map(({ field, values }) => [field, values[round % values.length]]));
+      const answer = await send(operation, JSON.stringify(body));
+      const named = answer.body.problems?.map((problem) => problem.field ?? '') ?? [];
+      for (const { field } of fields) {
         tried += 1;
-        const answer = await send(operation, JSON.stringify({ [field]: value }));
-        const named = answer.body.problems?.some((problem) => (problem.field ?? '').startsWith(field));
-        if (answer.status !== 400 || named !== true) {
-          const said = JSON.stringify(answer.body).slice(0, 300);
-          wrong.push(`${operation.id}.${field} ${JSON.stringify(value).slice(0, 30)}: ${answer.status} ${said}`);
-        }
+        if (answer.status === 400 && named.some((name) => name === field || name.startsWith(`${field}[`))) continue;
+        const value = JSON.stringify(body[field])?.slice(0, 30);
+        wrong.push(`${operation.id}.${field} ${value}: ${answer.status} ${JSON.stringify(answer.body).slice(0, 300)}`);
       }
     }
   }
   expect(wrong).toEqual([]);
-  expect(tried).toBeGreaterThan(200);
+  expect(tried).toBeGreaterThan(300);
 });
 
 test('the document is OpenAPI 3.1 with the ids of Quay, and stands as a page without script', async () => {
