@@ -43,4 +43,4 @@ test('what was verified once can be verified in an outage: referrers and legacy 
   await verify();
   const { headers } = await rawGet(`${breakwater.url}/v2/${name}/manifests/v1`);
   expect([headers['content-type'], headers['content-length']]).toEqual([mediaType, String(bytes.byteLength)]);
-});
+}, 60_000);

@@ -207,6 +207,26 @@ describe('what is granted', () => {
   });
 });
 
+describe('a mount takes nothing that could not be pulled', () => {
+  const mount = (authorization: string, from: string, digest: string) =>
+    get(`/v2/${hosted}/mounted/blobs/uploads/?mount=${digest}&from=${from}`, authorization, 'POST');
+
+  test('from a repository of another organization, nor from one that the token is not for', async () => {
+    const { config } = buildImage({ seed: 2 });
+    const writer = (await makeRobot(hosted, 'mounter', 'write')) as typeof robot;
+    const elsewhere = await breakwater.hostedOrganization();
+    const theirs = buildImage({ seed: 'theirs' });
+    const target = { url: breakwater.url, name: `${elsewhere}/app`, authorization: breakwater.authorization };
+    await pushImage(target, 'v1', theirs);
+    const password = basic(writer.name, writer.token);
+    expect((await mount(password, `${elsewhere}/app`, theirs.config.digest)).status).toBe(202);
+    const narrow = await bearer([`repository:${hosted}/mounted:pull,push`], password);
+    expect((await mount(narrow, `${hosted}/app`, config.digest)).status).toBe(202);
+    const wide = await bearer([`repository:${hosted}/mounted:pull,push`, `repository:${hosted}/app:pull`], password);
+    expect((await mount(wide, `${hosted}/app`, config.digest)).status).toBe(201);
+  });
+});
+
 describe('where anybody may pull', () => {
   test('nobody in particular gets a token, and pulls with it', async () => {
     const authorization = await bearer([`repository:${open}/team/app:pull,push`]);
