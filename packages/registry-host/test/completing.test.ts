@@ -264,7 +264,7 @@ test('a content server that is down: the previous image, and it is found to be b
   at.clock.advance({ seconds: C });
   expect((await getManifest(at)).headers['docker-content-digest']).toBe(next.manifest.digest);
   at.clock.advance(CLIENTS_FIRST);
-  await until('the background has tried', async () => (await missing(at)).some(({ attempts }) => attempts > 0));
+  await until('the background has tried', async () => (await missing(at)).every(({ attempts }) => attempts > 0));
   // Longer than the attempt itself counts: the health of the content server does.
   at.clock.advance({ minutes: 10 });
   const torn = await pull(at);
@@ -275,6 +275,22 @@ test('a content server that is down: the previous image, and it is found to be b
   const whole = await pull(at);
   expect([whole.problems, whole.manifest.headers['docker-content-digest']]).toEqual([[], next.manifest.digest]);
 }, 60_000);
+
+test('prefetch off: what a moved tag misses is noted, and left to clients', async () => {
+  const at = await site({ prefetch: 'off' });
+  at.upstream.add(IMAGE, 'v1', image);
+  await pullWhole(at, image);
+  at.upstream.move(IMAGE, 'v1', next);
+  at.clock.advance({ seconds: C });
+  expect((await getManifest(at)).status).toBe(200);
+  expect((await missing(at)).length).toBe(next.blobs.size);
+  at.upstream.reset();
+  at.clock.advance(CLIENTS_FIRST);
+  await sleep(A_LOOK_MS);
+  expect(at.upstream.count({ kind: 'blob' })).toBe(0);
+  await pullWhole(at, next);
+  expect(await missing(at)).toEqual([]);
+});
 
 const linux = (architecture: string, seed: string) =>
   buildImage({ seed: `${seed} ${architecture}`, layers: [9_000], platform: { os: 'linux', architecture } });
@@ -303,6 +319,30 @@ test('an index that moves: the platforms that were complete are completed, and o
   await at.upstream.kill();
   expect((await pull(at, moved.images[0]?.manifest.digest)).problems).toEqual([]);
   for (const other of moved.images.slice(1)) expect((await getManifest(at, other.manifest.digest)).status).toBe(503);
+}, 60_000);
+
+test('a tag that moves twice before it is complete keeps the last complete image, and its platforms', async () => {
+  const at = await site();
+  const first = buildIndex([linux('amd64', 'first'), linux('arm64', 'first')]);
+  const second = buildIndex([linux('amd64', 'second'), linux('arm64', 'second')]);
+  const third = buildIndex([linux('amd64', 'third'), linux('arm64', 'third')]);
+  at.upstream.add(IMAGE, 'v1', first);
+  expect((await getManifest(at)).status).toBe(200);
+  const [amd64] = first.images;
+  if (amd64 === undefined) throw new Error('the index has images');
+  await pullWhole(at, amd64, amd64.manifest.digest);
+  // The children of the newer ones cannot be had at all.
+  at.upstream.fault({ kind: 'status', status: 404 }, { match: { path: /manifests\/sha256/ } });
+  for (const newer of [second, third]) {
+    at.upstream.move(IMAGE, 'v1', newer);
+    at.clock.advance({ seconds: C });
+    expect((await getManifest(at, 'v1', 'HEAD')).headers['docker-content-digest']).toBe(newer.manifest.digest);
+  }
+  await at.upstream.kill();
+  expect((await getManifest(at, third.images[0]?.manifest.digest)).status).toBe(503);
+  const torn = await getManifest(at);
+  expect(torn.headers['docker-content-digest']).toBe(first.manifest.digest);
+  expect(torn.headers['age']).toBe(String(2 * C));
 }, 60_000);
 
 test('all_platforms: a pull of an index leaves every platform behind it', async () => {
@@ -356,7 +396,7 @@ test('a restart in the middle of the queue goes on, after a clean end and after 
   });
   at.upstream.clearFaults();
   const again = { ...at, breakwater: ending(await startTestRegistry({ on: state, clock })) };
-  await sleep(A_LOOK_MS);
+  await sleep(2 * A_LOOK_MS);
   expect((await missing(again)).length).toBe(left.length);
   at.clock.advance({ seconds: 31 });
   await complete(again);

@@ -98,12 +98,11 @@ export class ImageCompletion {
     manifest: StoredManifest,
   ): Promise<PreviousImage | undefined> {
     try {
-      const old = await this.#oldImage(repository, entry.digest);
+      const last = await this.#lastComplete(repository, entry);
       // Nothing to protect: what the new one misses is noted when somebody pulls it.
-      if (!old.isComplete && entry.previous === undefined) return undefined;
-      const missing = await this.#noteWanted(settings, repository, manifest, old.platforms);
-      if (missing === 0) return undefined;
-      return old.isComplete ? { digest: entry.digest, confirmedAt: entry.confirmedAt } : entry.previous;
+      if (last === undefined) return undefined;
+      const missing = await this.#noteWanted(settings, repository, manifest, last.platforms);
+      return missing === 0 ? undefined : last.image;
     } catch (error) {
       // The new image can be had all the same; only what protects from its halves is missing.
       const fields = { err: error, organization: repository.organization, repository: repository.name, tag };
@@ -187,6 +186,17 @@ export class ImageCompletion {
       const content = { organization: repository.organization, repository: repository.name, digest: manifest.digest };
       this.parts.logger.warn({ err: error, ...content }, 'what an image misses could not be found out');
     }
+  }
+
+  /** The last complete image of a tag, and the platforms of it that are: the one that it points to, or the one before. */
+  async #lastComplete(
+    repository: ProxiedRepository,
+    { digest, confirmedAt, previous }: CachedTag,
+  ): Promise<{ readonly image: PreviousImage; readonly platforms: ReadonlySet<string> } | undefined> {
+    const old = await this.#oldImage(repository, digest);
+    if (old.isComplete) return { image: { digest, confirmedAt }, platforms: old.platforms };
+    if (previous === undefined) return undefined;
+    return { image: previous, platforms: (await this.#oldImage(repository, previous.digest)).platforms };
   }
 
   /** Whether an image was complete, and the platforms that were. */

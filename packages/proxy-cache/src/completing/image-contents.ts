@@ -6,6 +6,8 @@ import { type ImageNeeds, imageNeeds, type ListedManifest, platformName } from '
 
 /** A configuration that is larger is not read for its platform, in bytes. */
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
+/** How much is looked up at a time: a client may wait for it, and others use the store as well. */
+const LOOKS_AT_A_TIME = 8;
 
 /** A manifest of an index that is stored, and what its image misses. */
 export interface StoredPlatform {
@@ -33,7 +35,11 @@ export class ImageContents {
     contents: readonly Content[],
   ): Promise<readonly Content[]> {
     const missing: Content[] = [];
-    for (const content of contents) if (!(await this.isStored(repository, content))) missing.push(content);
+    for (let at = 0; at < contents.length; at += LOOKS_AT_A_TIME) {
+      const batch = contents.slice(at, at + LOOKS_AT_A_TIME);
+      const stored = await Promise.all(batch.map((content) => this.isStored(repository, content)));
+      missing.push(...batch.filter((_content, index) => stored[index] === false));
+    }
     return missing;
   }
 
