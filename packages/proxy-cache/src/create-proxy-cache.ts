@@ -339,6 +339,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       const recovered = recovery.close();
       const fetched = Promise.all([background.close(), warmImages.close()]);
       await prune.stop();
+      await manifests.close();
       await blobs.close();
       await checks.close();
       await completion.close();

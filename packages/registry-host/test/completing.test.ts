@@ -387,6 +387,8 @@ test('a restart in the middle of the queue goes on, after a clean end and after 
   await at.breakwater.close();
   const left = await missing(at);
   expect(left.length).toBeGreaterThan(0);
+  // That we have ended says nothing about the upstream.
+  expect(await state.database.knex('upstream_health').whereNotNull('down_since')).toEqual([]);
   expect(left.filter(({ lease_owner }) => lease_owner !== null)).toEqual([]);
 
   // As a process that was killed leaves it: claimed by nobody that is left.

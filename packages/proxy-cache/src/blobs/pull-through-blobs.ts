@@ -423,7 +423,8 @@ export class PullThroughBlobs {
     try {
       return await ask();
     } catch (error) {
-      if (!isUpstreamError(error)) throw error;
+      // What our own end has cut says nothing about the upstream.
+      if (!isUpstreamError(error) || this.#closing.signal.aborted) throw error;
       refusals.note(refusalKey(pull), error);
       failures.tell(settings, content, error, requestId);
       await health.failed(health.scopeOf(settings), error, false);

@@ -28,7 +28,7 @@ import { fetchManifest } from './fetch-manifest.js';
 import { contentKey, type HotManifests } from './hot-manifests.js';
 import type { AnsweredPrevious, ImageChoices } from './image-choices.js';
 import type { PulledManifest, ShieldedFacts } from './pulled-manifest.js';
-import type { CheckResult, TagChecks } from './tag-checks.js';
+import { type CheckResult, shuttingDown, type TagChecks } from './tag-checks.js';
 
 /** What pulls of manifests lean on. */
 export interface PullThroughManifestsParts {
@@ -57,6 +57,7 @@ interface TagPull {
 /** Pulls of manifests: from the cache where the decision allows it, else from the upstream. */
 export class PullThroughManifests {
   readonly #fetching = new Map<string, Promise<StoredManifest>>();
+  readonly #closing = new AbortController();
   readonly #masked = new WeakSet<UpstreamError>();
 
   constructor(private readonly parts: PullThroughManifestsParts) {}
@@ -122,6 +123,12 @@ export class PullThroughManifests {
   /** Fetches a manifest by its digest into the store, for nobody in particular. Rejects as `pull` does. */
   async fetch(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<void> {
     await this.#fetchShared(settings, repository, digest, undefined);
+  }
+
+  /** Ends the fetches under way, and waits until they are gone. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled([...this.#fetching.values()]);
   }
 
   /** The age of what this process has in memory of a tag, in milliseconds. */
@@ -312,13 +319,14 @@ export class PullThroughManifests {
     await health.assertMayAsk(settings);
     emit('upstream-request', { organization: repository.organization, ...content, purpose: 'manifest' });
     try {
-      const signal = AbortSignal.timeout(deadlines.clientBudgetMs);
+      const signal = AbortSignal.any([AbortSignal.timeout(deadlines.clientBudgetMs), this.#closing.signal]);
       const manifest = await fetchManifest(upstreams.registry(settings), repository.name, reference, signal);
       await health.succeeded(health.scopeOf(settings));
       await manifests.put(repository, manifest);
       return manifest;
     } catch (error) {
       if (isUpstreamError(error)) {
+        if (this.#closing.signal.aborted) throw shuttingDown();
         refusals.note(refusalKey, error);
         failures.tell(settings, content, error, requestId);
         await health.failed(health.scopeOf(settings), error, false);

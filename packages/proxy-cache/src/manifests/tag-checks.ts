@@ -197,7 +197,8 @@ export class TagChecks {
   }
 }
 
-function shuttingDown(): RegistryError {
+/** What is under way when the cache ends fails with it: that says nothing about the upstream. */
+export function shuttingDown(): RegistryError {
   return new RegistryError('UNAVAILABLE', 'the registry is shutting down', {
     detail: { reason: 'overload' },
     headers: { 'retry-after': '5' },
