@@ -19,6 +19,7 @@ import { gcRouter } from './http/gc-router.js';
 import { readPeriods } from './options.js';
 import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, UpstreamState } from './ports.js';
 import { postgresJournal } from './postgres/postgres-journal.js';
+import { recordedRuns } from './postgres/recorded-runs.js';
 import type { GcReport } from './report.js';
 import { blankJournal } from './run-journal.js';
 import { Schedule } from './schedule.js';
@@ -74,7 +75,7 @@ export interface Gc {
   start(): void;
   /** No run begins after this. Resolves when the one in flight has reached a safe point and all uses are written. */
   stop(): Promise<void>;
-  /** `POST /api/v1/gc/run` (`?dry_run=true`), for administrators. */
+  /** `POST /api/v1/gc/run` (`?dry_run=true`), `GET /api/v1/gc/runs`, for administrators. */
   router(): ApiHandler;
   /** What the router serves, for whoever documents the API or serves it in a way of their own. */
   readonly operations: readonly ApiOperation[];
@@ -121,7 +122,9 @@ export function createGc(options: GcOptions): Gc {
     }
   });
   const runOnce = (runOptions?: RunOptions) => collector.run(runOptions);
-  const operations = gcOperations(runOnce);
+  const operations = gcOperations(runOnce, async (before, limit) =>
+    knex === undefined ? [] : recordedRuns(knex, before, limit),
+  );
   return {
     middleware: () => servedMiddleware(notes),
     runOnce,

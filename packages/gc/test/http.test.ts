@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
-import type { Gc } from '@breakwater/gc';
-import { movableClock } from '@breakwater/test-kit';
+import { type Gc, gcMigrations } from '@breakwater/gc';
+import { createTestDatabase, movableClock } from '@breakwater/test-kit';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import express from 'express';
 import { FakeRegistry, repositoryNamed, UPSTREAM } from './fake-registry.js';
@@ -40,6 +40,31 @@ function registryWithTags(): FakeRegistry {
   registry.clock.advance({ days: 1 });
   return registry;
 }
+
+describe('GET /api/v1/gc/runs', () => {
+  test('lists runs, the latest first, page by page, to administrators', async () => {
+    const database = await createTestDatabase({ migrations: [gcMigrations()] });
+    try {
+      const registry = registryWithTags();
+      const gc = gcOf(registry, { knex: database.knex });
+      const ask = await serve(gc);
+      const ids: string[] = [];
+      for (let run = 0; run < 3; run += 1) ids.unshift((await gc.runOnce()).runId);
+      await gc.runOnce({ dryRun: true });
+      const first = await ask('/api/v1/gc/runs?limit=2', 'admin', 'GET');
+      expect(first.status).toBe(200);
+      expect(first.body.runs.map((run: { run_id: string }) => run.run_id)).toEqual(ids.slice(0, 2));
+      expect(first.body.runs[0]).toMatchObject({ state: 'done', finished_at: '2024-01-02T00:00:00.000Z' });
+      const second = await ask(`/api/v1/gc/runs?limit=2&next_page=${first.body.next_page}`, 'admin', 'GET');
+      expect(second.body.runs).toMatchObject([{ run_id: ids[2], report: { expired_total: 1 } }]);
+      expect(second.body.next_page).toBeUndefined();
+      expect((await ask('/api/v1/gc/runs', 'alice', 'GET')).status).toBe(403);
+      expect((await ask('/api/v1/gc/runs', undefined, 'GET')).status).toBe(401);
+    } finally {
+      await database.drop();
+    }
+  });
+});
 
 describe('POST /api/v1/gc/run', () => {
   test('answers an administrator with the report, in snake case', async () => {

@@ -1,8 +1,16 @@
 import { parseOrganizationName } from '@breakwater/registry-core';
-import { type ApiFailure, type ApiOperation, type DescribeError, readQuery } from '@breakwater/registry-http';
+import {
+  type ApiFailure,
+  type ApiOperation,
+  type DescribeError,
+  pageToken,
+  readPageToken,
+  readQuery,
+} from '@breakwater/registry-http';
 import { z } from 'zod';
 import type { RunOptions } from '../collector.js';
 import { errorClass, GcError } from '../errors.js';
+import type { RecordedRun } from '../postgres/recorded-runs.js';
 import type { GcReport } from '../report.js';
 import { reportJson } from './report-json.js';
 
@@ -24,8 +32,28 @@ const reportSchema = z.looseObject({
   expired_total: z.int(),
 });
 
+const runsQuery = z.strictObject({
+  limit: z.int().min(1).max(100).default(20).meta({ description: 'most runs of a page' }),
+  next_page: z.string().optional().meta({ description: 'the next_page of the page before' }),
+});
+const runSchema = z.strictObject({
+  run_id: z.string(),
+  holder: z.string().meta({ description: 'the process that made it' }),
+  state: z.enum(['running', 'done', 'failed', 'stopped', 'braked', 'abandoned']),
+  started_at: z.iso.datetime(),
+  heartbeat_at: z.iso.datetime().meta({ description: 'when it last made progress' }),
+  finished_at: z.iso.datetime().nullable(),
+  report: z.unknown().meta({ description: 'its numbers; null while it is in flight, and of one that died' }),
+});
+
+/** Runs on record, the latest first, before a token. */
+export type ListRuns = (before: number | undefined, limit: number) => Promise<readonly RecordedRun[]>;
+
 /** What can be asked of the collector. */
-export function gcOperations(runOnce: (options: RunOptions) => Promise<GcReport>): readonly ApiOperation[] {
+export function gcOperations(
+  runOnce: (options: RunOptions) => Promise<GcReport>,
+  listRuns: ListRuns,
+): readonly ApiOperation[] {
   return [
     {
       id: 'runGarbageCollection',
@@ -42,7 +70,50 @@ export function gcOperations(runOnce: (options: RunOptions) => Promise<GcReport>
         return { status: 200, body: reportJson(await runOnce({ dryRun, force, organization })) };
       },
     },
+    {
+      id: 'listGarbageCollections',
+      method: 'GET',
+      path: '/api/v1/gc/runs',
+      summary: 'Lists runs of garbage collection, the latest first.',
+      right: 'administer',
+      query: runsQuery,
+      answers: {
+        200: {
+          description: 'runs; dry runs leave no record',
+          body: z.strictObject({ runs: z.array(runSchema), next_page: z.string().optional() }),
+        },
+      },
+      async handle({ query }) {
+        const { limit, next_page: nextPage } = readQuery(runsQuery, query);
+        const [position] = readPageToken(nextPage, 1) ?? [];
+        // What is no number is no position of ours; before number 0 there is nothing.
+        const before = position === undefined ? undefined : Number(/^\d{1,15}$/.exec(position)?.[0] ?? 0);
+        const found = await listRuns(before, limit + 1);
+        const page = found.slice(0, limit);
+        const last = found.length > limit ? page.at(-1) : undefined;
+        return {
+          status: 200,
+          body: {
+            runs: page.map(runJson),
+            ...(last === undefined ? {} : { next_page: pageToken([String(last.token)]) }),
+          },
+        };
+      },
+    },
   ];
+}
+
+function runJson(run: RecordedRun): z.input<typeof runSchema> {
+  const iso = (ms: number) => new Date(ms).toISOString();
+  return {
+    run_id: run.runId,
+    holder: run.holder,
+    state: run.state,
+    started_at: iso(run.startedAt),
+    heartbeat_at: iso(run.heartbeatAt),
+    finished_at: run.finishedAt === undefined ? null : iso(run.finishedAt),
+    report: run.report ?? null,
+  };
 }
 
 const REFUSALS: Readonly<Record<string, ApiFailure>> = {
