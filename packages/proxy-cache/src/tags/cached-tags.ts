@@ -24,6 +24,8 @@ export function tagKeyText({ repository, tag }: TagKey): string {
 export class CachedTags {
   readonly #hot = new LRUCache<string, HotTag>({ max: MAX_HOT_TAGS });
   readonly #used = new Map<string, { readonly key: TagKey; at: number }>();
+  /** Looks for rows of tags that nothing is in memory of. */
+  readonly #looks = new Map<string, Promise<CachedTag | undefined>>();
   #changeNumber: string | undefined;
 
   constructor(
@@ -42,15 +44,28 @@ export class CachedTags {
   /** The row; without Postgres, what is in memory, and when that is nothing, the failure. */
   async load(key: TagKey): Promise<CachedTag | undefined> {
     try {
-      const entry = await this.table.find(key);
-      this.#remember(key, entry);
-      return entry;
+      return await this.#find(key);
     } catch (error) {
       const hot = this.hot(tagKeyText(key));
       if (hot === undefined) throw error;
       this.logger.warn({ err: error }, 'cached tags cannot be read; going on with what is in memory');
       return hot;
     }
+  }
+
+  /** One look for all who want a tag that nothing is in memory of: a thousand at once would have the database shed them. */
+  async #find(key: TagKey): Promise<CachedTag | undefined> {
+    const text = tagKeyText(key);
+    const ahead = this.#hot.has(text) ? undefined : this.#looks.get(text);
+    if (ahead !== undefined) return ahead;
+    const look = this.table.find(key).then((entry) => {
+      this.#remember(key, entry);
+      return entry;
+    });
+    this.#looks.set(text, look);
+    const done = () => this.#looks.get(text) === look && this.#looks.delete(text);
+    look.then(done, done);
+    return look;
   }
 
   /**
