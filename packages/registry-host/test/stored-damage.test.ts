@@ -125,9 +125,8 @@ describe.each(DAMAGES)('a stored blob that is %s', (name, damage) => {
     const small = await getBlob(layer(SMALL));
     expect([small.status, `sha256:${small.sha256}`]).toEqual([200, layer(SMALL)]);
     const large = await getBlob(layer(LARGE));
-    // Its damage shows when nearly all of it is sent: it is cut, and then it is known.
-    expect(large.cut).toBe(isRotten);
-    if (isRotten) await until(async () => (await getBlob(layer(LARGE))).status === 200);
+    // Rot shows when nearly all of it is sent: it is cut, unless what completes images in the background met it first.
+    expect((large.cut && isRotten) || `sha256:${large.sha256}` === layer(LARGE)).toBe(true);
     const again = await getBlob(layer(LARGE));
     expect([again.status, `sha256:${again.sha256}`]).toEqual([200, layer(LARGE)]);
     await until(async () => (await damaged()).length === 0);

@@ -305,7 +305,7 @@ test('each call of a collection and of a reconciliation fails once: nothing link
     expect(at).toBeLessThan(100);
   }
   expect(counted.failAt).toBeGreaterThan(20);
-});
+}, 120_000);
 
 function failing(code: string) {
   return async () => {
