@@ -53,6 +53,7 @@ const RIGHTS: Readonly<Record<string, Right>> = {
   deleteOrgRobot: 'write-settings',
   getStorageStatus: 'administer',
   listDamagedContent: 'administer',
+  listGarbageCollections: 'administer',
   listQuarantine: 'administer',
 };
 

@@ -57,6 +57,15 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
   const integrity = counter('integrity_failures_total', 'Content of upstreams that did not match its digest.', []);
   const notStored = counter('not_stored_total', 'Blobs that clients got and that could not be kept.', ['class']);
   const freed = counter('gc_freed_bytes_total', 'Bytes that garbage collection has freed.', []);
+  const runs = counter('gc_runs_total', 'Runs of garbage collection; braked = it would have deleted too much.', [
+    'outcome',
+  ]);
+  const keptTags = new Gauge({
+    name: 'breakwater_gc_kept_tags',
+    help: 'Tags that were due, or nearly so, and stayed in the last run of this process, by reason.',
+    labelNames: ['reason'],
+    registers: [registry],
+  });
   new Gauge({
     name: 'breakwater_upstream_down',
     help: '1 while an upstream is known to be down, whichever process has found out.',
@@ -112,8 +121,11 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
   proxyCache.events.on('head-get-mismatch', () => mismatches.inc());
   proxyCache.events.on('upstream-down', ({ failureClass }) => outages.inc({ class: failureClass }));
   proxyCache.events.on('upstream-recovered', () => recoveries.inc());
-  gc.events.on('finished', ({ dryRun, freed: { bytes } }) => {
-    if (!dryRun) freed.inc(bytes);
+  gc.events.on('finished', ({ dryRun, outcome, freed: { bytes }, kept }) => {
+    if (dryRun) return;
+    freed.inc(bytes);
+    runs.inc({ outcome });
+    for (const [reason, count] of Object.entries(kept)) keptTags.set({ reason }, count);
   });
   addStorageMetrics(storage, counter, registry);
   return registry;
