@@ -170,6 +170,20 @@ describeWith(redisServerTool())('on a real Redis', () => {
     state.close();
   });
 
+  test('Redis is told when nobody listens any more, and not before', async () => {
+    const state = open();
+    const channel = `${PREFIX}message:a while`;
+    const listeners = async () => Number((await admin.pubsub('NUMSUB', channel))[1]);
+    const [first, second] = [1, 2].map(() => state.messages.subscribe('a while', () => undefined));
+    await until('it is subscribed', async () => (await listeners()) === 1);
+    first?.();
+    await sleep(100);
+    expect(await listeners()).toBe(1);
+    second?.();
+    await until('it is not any more', async () => (await listeners()) === 0);
+    state.close();
+  });
+
   test('F108: messages that are none are not heard', async () => {
     const state = open();
     const heard: string[] = [];
