@@ -3,7 +3,7 @@ const slow = process.env.BREAKWATER_SLOW_TESTS === '1';
 
 export default {
   testMatch: slow
-    ? ['<rootDir>/packages/*/test/**/*.slow.test.ts']
+    ? ['<rootDir>/packages/*/{src,test}/**/*.slow.test.ts']
     : [
         '<rootDir>/packages/*/src/**/*.test.ts',
         '<rootDir>/packages/*/test/**/*.test.ts',

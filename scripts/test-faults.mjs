@@ -7,7 +7,7 @@ import { setUp } from './setup.mjs';
 
 // node scripts/test-faults.mjs [matrix|flap] [any other option of jest]
 //
-// The long profiles of the fault tests, of which `npm test` runs a sample: the whole fault matrix, which takes up to an
+// The long profiles of the fault tests, of which `npm run test:slow -- faults` runs a sample: the whole fault matrix, which takes up to an
 // hour, or 20,000 pulls while the upstream flaps. The cases of the matrix are written to test-results/.
 
 const FOLDER = 'packages/registry-host/test/faults';
@@ -20,7 +20,8 @@ process.exitCode = status ?? 1;
 
 function runJest(args) {
   const options = [process.env.NODE_OPTIONS, '--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
-  const env = { ...process.env, NODE_OPTIONS: options.filter(Boolean).join(' '), BREAKWATER_TEST_FAULTS: 'whole' };
+  const profile = { BREAKWATER_SLOW_TESTS: '1', BREAKWATER_TEST_FAULTS: 'whole' };
+  const env = { ...process.env, ...profile, NODE_OPTIONS: options.filter(Boolean).join(' ') };
   const jest = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
   return new Promise((resolve) => {
     spawn(process.execPath, [jest, ...args], { cwd: ROOT, env, stdio: 'inherit' }).once('exit', resolve);

@@ -109,6 +109,7 @@ describe('tags', () => {
       }),
       { numRuns: 20 },
     );
+    await all(3);
     await upstream.kill();
     cluster.clock.advance({ hours: 2 });
     for (const answer of await follow(`${list}?n=3`)) expect(answer.headers.warning).toContain('299 - ');

@@ -1,13 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startTestRegistry, type TestRegistry } from '../registry/start-test-registry.js';
-import { startBrokenRegistry } from './broken-registry.js';
 import { ALL_CHECKS } from './checks/all-checks.js';
 import { type CheckResult, runConformance } from './run-conformance.js';
-import { type Registry, Session } from './session.js';
-import { sharedContent } from './shared-content.js';
+import type { Registry } from './session.js';
 
-// The registry keeps to the distribution-spec, as itself, as a cache, and as a cache whose upstream is gone; and each check
-// is one that can fail. A cache of a cache: registry-host/test/conformance-chain.slow.test.ts.
+// The registry keeps to the distribution-spec, as itself, as a cache, and as a cache whose upstream is gone. That each check
+// can fail: conformance-seen-red.slow.test.ts. A cache of a cache: registry-host/test/conformance-chain.slow.test.ts.
 
 let hosting: TestRegistry;
 let organization: string;
@@ -59,22 +57,3 @@ test('proxied, with what is pushed going to the upstream, and once more with the
     ALL_CHECKS.filter(({ needsUpstream }) => needsUpstream === true).map(({ id }) => id),
   );
 }, 120_000);
-
-describe('each check fails on a registry that is broken in its clause', () => {
-  test('every clause', async () => {
-    await using broken = await startBrokenRegistry(hosting.url);
-    const shared = sharedContent((path) => new Session(hosted, path), 'seen-red');
-    const notSeen: string[] = [];
-    for (const check of ALL_CHECKS) {
-      broken.breakIt(check.broken);
-      const [result] = await runConformance({ read: { ...hosted, url: broken.url }, only: [check.id], shared });
-      if (result?.outcome !== 'failed') notSeen.push(check.id);
-    }
-    expect(notSeen).toEqual([]);
-  }, 120_000);
-
-  test('and passes again when it is not broken', async () => {
-    await using broken = await startBrokenRegistry(hosting.url);
-    expect(failed(await runConformance({ read: { ...hosted, url: broken.url } }))).toEqual([]);
-  }, 120_000);
-});
