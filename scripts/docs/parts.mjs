@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT } from '../lib/root.mjs';
+import { listDecisions } from './decisions.mjs';
 import { faultResultsSummary, faultResultsTable } from './fault-results.mjs';
 import { code, table } from './markdown.mjs';
 import { tables } from './schema.mjs';
@@ -20,6 +21,7 @@ export async function makeParts() {
     metrics: await metrics(),
     tables: tables(),
     'fault-results': faultResults(),
+    decisions: listDecisions(join(ROOT, 'docs', 'decisions')),
     'own-express-app': example('own-express-app.ts'),
     'outage-in-a-test': example('outage-in-a-test.ts'),
   };

@@ -16,7 +16,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { type DiskCall, type Fate, FaultyDisk } from '../support/faulty-disk.js';
 
 // The rows of the fault matrix about the disk, F110 to F125, as clients see them: a blob that is stored (A), and one that
-// is not (D). F119 to F121 and F127 are stored-damage.test.ts, F126 is the quota's.
+// is not (D). F119 to F121 and F127 are stored-damage.slow.test.ts, F126 is the quota's.
 
 const LONGEST_CALL_MS = 200;
 const SIZE = 3 * 1024 * 1024;
