@@ -10,6 +10,7 @@ export {
   type TagVerdict,
   USE_MARGIN_MS,
 } from './expiry-rule.js';
+export { reportJson } from './http/report-json.js';
 export type {
   ExpirableTag,
   ExpirableTagPage,

@@ -98,6 +98,8 @@ export interface ProxyCache {
   readonly events: ProxyCacheEmitter;
   /** Connections that were begun to be opened to upstreams so far: all that leave this package (S6). */
   readonly connectionsOpened: number;
+  /** Reads what is known of upstreams, and begins nothing: for a process that only collects garbage. */
+  load(): Promise<void>;
   /** Reads what is known of upstreams, and begins to write uses and to look for due checks. */
   start(): Promise<void>;
   /** Writes what is noted, ends downloads and checks, and closes every socket. */
@@ -323,6 +325,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     get connectionsOpened() {
       return upstreams.connectionsOpened;
     },
+    load: () => health.load(),
     async start() {
       lag.start();
       await health.load();

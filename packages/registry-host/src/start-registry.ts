@@ -135,7 +135,7 @@ const MIB = 1024 * 1024;
  */
 export async function startRegistry(options: RegistryOptions): Promise<Registry> {
   const { config, logger } = options;
-  const secretKey = config.secretKey?.bytes ?? (await generatedSecretKey(config));
+  const secretKey = await readSecretKey(config);
   const embedded = await startDatabase(options);
   const database = openDatabase({ ...databaseAddress(options, embedded), logger });
   try {
@@ -170,8 +170,20 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
   }
 }
 
-async function generatedSecretKey({ dataDir }: Config): Promise<Uint8Array> {
-  const file = join(dataDir, 'secret-key');
+/** Where the secret key is that is generated when the operator sets none. */
+export function secretKeyFile({ dataDir }: Config): string {
+  return join(dataDir, 'secret-key');
+}
+
+/** Where the data of the embedded Postgres is. */
+export function embeddedDataDirectory({ dataDir }: Config): string {
+  return join(dataDir, 'postgres');
+}
+
+/** The configured secret key, else the generated one. @throws SecretFileError */
+export async function readSecretKey(config: Config): Promise<Uint8Array> {
+  if (config.secretKey !== undefined) return config.secretKey.bytes;
+  const file = secretKeyFile(config);
   const { secret } = await loadOrCreateSecret(file, () => randomBytes(32).toString('base64'));
   const key = parseSecretKey(secret);
   if (key === undefined) throw new SecretFileError(`${file} does not hold a secret key; put the right one back`);
@@ -185,7 +197,7 @@ function purposeKey(secretKey: Uint8Array, purpose: string): Uint8Array {
 
 async function startDatabase({ config, connection, logger }: RegistryOptions): Promise<EmbeddedPostgres | undefined> {
   if (connection !== undefined || config.databaseUrl !== undefined) return undefined;
-  return startEmbeddedPostgres({ dataDirectory: join(config.dataDir, 'postgres'), logger });
+  return startEmbeddedPostgres({ dataDirectory: embeddedDataDirectory(config), logger });
 }
 
 function databaseAddress(
@@ -201,7 +213,8 @@ function databaseAddress(
 /** What a registry is doing. While it ends it still serves, but should not be sent anybody. */
 type Stage = 'starting' | 'serving' | 'ending';
 
-interface Parts {
+/** Everything that a registry is made of, before any of it has begun to work. */
+export interface Parts {
   readonly handler: ReturnType<typeof createApp>;
   readonly connections: ConnectionLimits;
   readonly proxyCache: ProxyCache;
@@ -218,7 +231,7 @@ interface Parts {
 }
 
 /** The wiring. Here the compiler proves that what one package needs of another is what the other has. */
-function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Array): Parts {
+export function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Array): Parts {
   const { config, logger, lookup, deadlines, downloads, disk = {} } = options;
   const postgresClock = options.clock === undefined ? new PostgresClock(database, logger) : undefined;
   const clock = options.clock ?? (postgresClock as PostgresClock);
@@ -514,7 +527,8 @@ async function waitForDatabase(database: Knex, logger: Logger, lifetime: AbortSi
   }
 }
 
-async function closeParts(parts: Parts): Promise<void> {
+/** Ends what has begun to work; the database stays open. */
+export async function closeParts(parts: Parts): Promise<void> {
   await parts.upkeep.stop();
   parts.postgresClock?.stop();
   await parts.gc.stop();

@@ -1,4 +1,5 @@
 export { EmbeddedPostgresError, type EmbeddedPostgresFailure } from './failure.js';
+export { findRunningPostgres } from './find-running-postgres.js';
 export type { Platform } from './platform.js';
 export {
   type EmbeddedPostgres,

@@ -7,6 +7,9 @@ export interface LockFile {
   readonly pid: number;
   /** In the server's words: starting, ready, stopping. */
   readonly state: string;
+  /** The directory of its unix socket; empty while it has none. */
+  readonly socketDirectory: string;
+  readonly port: number;
 }
 
 /** How long a server may still be ready after its owner was killed: the time until its watcher has noticed. */
@@ -20,7 +23,12 @@ export async function readLockFile(dataDirectory: string): Promise<LockFile | un
   const text = await readFile(lockFile(dataDirectory), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   const lines = text.split('\n');
-  return { pid: Number(lines[0]), state: (lines[7] ?? '').trim() };
+  return {
+    pid: Number(lines[0]),
+    state: (lines[7] ?? '').trim(),
+    socketDirectory: lines[4] ?? '',
+    port: Number(lines[3]),
+  };
 }
 
 /** Whether a server ended because another one holds its data directory, or the remains of one do. */
@@ -46,7 +54,8 @@ export async function waitForRelease(dataDirectory: string): Promise<boolean> {
   }
 }
 
-async function hasEnded(pid: number): Promise<boolean> {
+/** Whether a server has ended, although its lock file is there. Where that cannot be known: false. */
+export async function hasEnded(pid: number): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined);
   // Without /proc, as on macOS, it is left to Postgres to say that the process is gone.
   if (status === undefined) return process.platform === 'linux';

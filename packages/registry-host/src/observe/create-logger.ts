@@ -1,10 +1,14 @@
 import type { Logger } from '@breakwater/registry-core';
 import { isRegistryError } from '@breakwater/registry-core';
-import { pino } from 'pino';
+import { destination, type LoggerOptions, pino } from 'pino';
 
-/** A logger that writes one JSON object a line to standard output. Errors are cut down to what holds no secret. */
-export function createLogger(level: 'debug' | 'info' | 'warn' | 'error'): Logger {
-  return pino({
+/**
+ * A logger that writes one JSON object a line. Errors are cut down to what holds no secret.
+ *
+ * @param to the file descriptor: 1 is standard output, 2 standard error
+ */
+export function createLogger(level: 'debug' | 'info' | 'warn' | 'error', to: 1 | 2 = 1): Logger {
+  const options: LoggerOptions = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -14,7 +18,8 @@ export function createLogger(level: 'debug' | 'info' | 'warn' | 'error'): Logger
       paths: ['authorization', '*.authorization', 'password', '*.password', 'headers', '*.headers'],
       censor: '[redacted]',
     },
-  });
+  };
+  return to === 1 ? pino(options) : pino(options, destination(to));
 }
 
 /** Name, code, message and causes; the stack only of what nobody expected. */

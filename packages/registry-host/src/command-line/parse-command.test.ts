@@ -1,0 +1,46 @@
+import { expect, test } from '@jest/globals';
+import { parseCommand } from './parse-command.js';
+
+test('without arguments it is the registry', () => {
+  expect(parseCommand([])).toEqual({ kind: 'serve' });
+});
+
+test('gc with all that can be asked for', () => {
+  expect(parseCommand(['gc'])).toEqual({
+    kind: 'collect',
+    dryRun: false,
+    force: false,
+    json: false,
+    organization: undefined,
+  });
+  expect(parseCommand(['gc', '--dry-run', '--organization=acme', '--force', '--json'])).toEqual({
+    kind: 'collect',
+    dryRun: true,
+    force: true,
+    json: true,
+    organization: 'acme',
+  });
+});
+
+test.each([
+  [['--help'], 'breakwater gc'],
+  [['-h'], 'breakwater gc'],
+  [['gc', '--help'], '--organization <name>'],
+  [['gc', '-h'], 'Exit status'],
+])('%j is help', (args, text) => {
+  expect(parseCommand(args)).toEqual({ kind: 'help', text: expect.stringContaining(text) });
+});
+
+test.each([
+  [['collect'], 'unknown command "collect"'],
+  [['--port'], 'unknown option "--port"'],
+  [['gc', '--dryrun'], "Unknown option '--dryrun'"],
+  [['gc', 'acme'], "Unexpected argument 'acme'"],
+  [['gc', '--organization'], 'organization'],
+  [['gc', '--organization', 'No/Name'], 'cannot be the name of an organization'],
+  [['gc', '--dry-run=yes'], 'dry-run'],
+])('%j is wrong, and what would be right is said', (args, reason) => {
+  const command = parseCommand(args);
+  expect(command).toEqual({ kind: 'wrong', text: expect.stringContaining(reason) });
+  expect(command).toEqual({ kind: 'wrong', text: expect.stringContaining('Usage: breakwater') });
+});
