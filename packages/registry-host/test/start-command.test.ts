@@ -9,7 +9,8 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 // The registry as `npm start` runs it: a process of its own, on the embedded Postgres. It runs what was built.
 
-const MAIN = resolve('packages/registry-host/dist/main.js');
+const MAIN = [process.execPath, resolve('packages/registry-host/dist/main.js')] as const;
+const NPM_START = ['npm', 'start', '--silent'] as const;
 
 let directory: string;
 let children: ChildProcess[] = [];
@@ -44,8 +45,13 @@ interface Started {
   output(): string;
 }
 
-function run(env: Readonly<Record<string, string>>): { child: ChildProcess; output: () => string } {
-  const child = spawn(process.execPath, [MAIN], {
+type Env = Readonly<Record<string, string>>;
+
+function run(
+  env: Env,
+  [program, ...args]: readonly [string, ...string[]] = MAIN,
+): { child: ChildProcess; output: () => string } {
+  const child = spawn(program, args, {
     env: { PATH: process.env['PATH'], BREAKWATER_DATA_DIR: directory, BREAKWATER_LISTEN: '127.0.0.1:0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -59,8 +65,8 @@ function run(env: Readonly<Record<string, string>>): { child: ChildProcess; outp
   return { child, output: () => text };
 }
 
-async function start(env: Readonly<Record<string, string>> = {}): Promise<Started> {
-  const { child, output } = run(env);
+async function start(env: Env = {}, command?: readonly [string, ...string[]]): Promise<Started> {
+  const { child, output } = run(env, command);
   const url = await new Promise<string>((resolve, reject) => {
     const look = () => {
       const found = /^Breakwater is ready at (\S+)$/m.exec(output())?.[1];
@@ -72,7 +78,7 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Starte
   return { child, url, output };
 }
 
-async function fails(env: Readonly<Record<string, string>>): Promise<string> {
+async function fails(env: Env): Promise<string> {
   const { child, output } = run(env);
   await once(child, 'exit');
   expect(child.exitCode).toBe(1);
@@ -106,6 +112,16 @@ test('a first start makes an administrator and four organizations, and says what
   child.kill('SIGINT');
   await ended;
   expect(child.exitCode).toBe(0);
+}, 60_000);
+
+test('what supervises npm start stops the registry with it', async () => {
+  const { url, child, output } = await start({ HOME: directory }, NPM_START);
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  await ended;
+  expect(output()).toContain('SIGTERM: finishing what is under way');
+  await postgresIsGone();
+  await expect(rawGet(`${url}/livez`)).rejects.toThrow('ECONNREFUSED');
 }, 60_000);
 
 test('killed at once and started again it has what it had; the anonymous seeds close beyond loopback', async () => {
