@@ -81,7 +81,7 @@ const ORGANIZATION_FIELDS = {
   anonymous_pull: ['true or false', 'pull without signing in'],
   prefetch: [
     '`image`, `all_platforms` or `off`',
-    'what is fetched in the background after a pull: what the pulled image still lacks, every platform of it, or nothing',
+    'what is fetched in the background after a pull: what the pulled image still lacks, every platform of it, or nothing; signatures, attestations and SBOMs with it',
   ],
   prefetch_max_bytes: [
     'whole bytes, 1 to 1099511627776',

@@ -36,6 +36,8 @@ const PURPOSES = {
   cached_tag_change: 'one number, raised when a cached tag moves or goes; replicas compare it once a second',
   missing_content:
     'content that cached images refer to and the store does not hold: also the queue of what is fetched behind pulls',
+  signature_look:
+    'when the signatures of each pulled image were looked for, and when next: also the queue of these looks',
   warm_request: 'which images an administrator wants fetched before somebody pulls them',
   warm_reference: 'the images of such a request, and how far each is',
   cached_listing: 'pages of lists of tags and of referrers, as the upstream gave them, with their clocks',

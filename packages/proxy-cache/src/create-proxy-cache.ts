@@ -51,10 +51,13 @@ import { MissingContentTable, type MissingSummary } from './postgres/missing-con
 import { OutageMinuteTable } from './postgres/outage-minute-table.js';
 import { PurgePlanTable } from './postgres/purge-plan-table.js';
 import { ReleasedManifestTable } from './postgres/released-manifest-table.js';
+import { SignatureLookTable } from './postgres/signature-look-table.js';
 import { UpstreamHealthTable } from './postgres/upstream-health-table.js';
 import { WarmTable } from './postgres/warm-table.js';
 import { CachePurge } from './purge/cache-purge.js';
 import { RememberedRefusals } from './remembered-refusals.js';
+import { ImageSignatures } from './signatures/image-signatures.js';
+import { SignatureLooks } from './signatures/signature-looks.js';
 import { CachedTags } from './tags/cached-tags.js';
 import { DigestUses } from './tags/digest-uses.js';
 import { OutageCounts } from './timeline/outage-counts.js';
@@ -157,6 +160,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     emit,
     logger,
     onNoted: () => background.wake(),
+    signatures: { pulled: (...image) => signatureLooks.pulled(...image) },
   });
   const choices = new ImageChoices({ tags, completion, contents, health, clock, logger });
   const refusals = new RememberedRefusals(clock);
@@ -183,10 +187,11 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const leases = new DownloadLeases(new DownloadLeaseTable(knex), clock, logger, limits.leaseMs);
   const blobs = new PullThroughBlobs({ ...shared, local: localBlobs, spool, slots, limits, leases });
   const warmTable = new WarmTable(knex);
+  const fetch = fetchThrough(blobs, manifests);
   const background = new BackgroundFetches({
     table: missing,
     contents,
-    fetch: fetchThrough(blobs, manifests),
+    fetch,
     settings,
     health,
     clock,
@@ -197,6 +202,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     table: warmTable,
     manifests,
     completion,
+    signatures: { pulled: (...image) => signatureLooks.pulled(...image) },
     settings,
     health,
     clock,
@@ -208,6 +214,18 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const cachedListings = new CachedListings(listingTable, settings, clock, logger);
   const listingChecks = new ListingChecks({ ...shared, cached: cachedListings });
   const listings = new PullThroughListings({ ...shared, cached: cachedListings, checks: listingChecks });
+  const lookTable = new SignatureLookTable(knex);
+  const signatures = new ImageSignatures({
+    ...shared,
+    tags,
+    checks,
+    listings: cachedListings,
+    listingChecks,
+    manifests: hotManifests,
+    fetch,
+    completion,
+  });
+  const signatureLooks = new SignatureLooks({ table: lookTable, signatures, settings, health, clock, logger });
   const recoveryListings = new RecoveryListings(listingTable, listingChecks);
   const recovery = new RecoveryChecks(health, checks, tagTable, settings, logger, recoveryListings, background);
 
@@ -219,6 +237,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     recovery.start();
     background.tick();
     warmImages.tick();
+    signatureLooks.tick();
   });
   const flush = new PeriodicTask('writing uses', options.flushMs, logger, async () => {
     await tags.flush();
@@ -227,7 +246,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     await outageCounts.flush();
     await leases.forget();
   });
-  const completionPrune = new PruneCompletion(tagTable, tags, missing, warmTable, choices, settings, clock);
+  const completionPrune = new PruneCompletion(tagTable, tags, missing, warmTable, lookTable, choices, settings, clock);
   const prune = new PeriodicTask(
     'removing old events, listings and partial files',
     PRUNE_EVERY_MS,
@@ -340,7 +359,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       await notices?.close();
       await tick.stop();
       const recovered = recovery.close();
-      const fetched = Promise.all([background.close(), warmImages.close()]);
+      const fetched = Promise.all([background.close(), warmImages.close(), signatureLooks.close()]);
       await prune.stop();
       await manifests.close();
       await blobs.close();

@@ -473,7 +473,11 @@ describe('referrers', () => {
     expect(shielded.bytes.equals(cold.bytes)).toBe(true);
     expect(shielded.headers).toMatchObject({ age: '7200', warning: expect.stringContaining('299 - ') as never });
     expect(cache.told('shielded-pull')).toEqual([expect.objectContaining({ reference: subject, why: 'outage' })]);
-    const unknown = await cache.get(`${referrers}?artifactType=${SBOM}`);
+    // Those of one type are taken out of the list of all, which is whole.
+    const ofType = await cache.get(`${referrers}?artifactType=${SBOM}`);
+    expect(ofType.headers).toMatchObject({ age: '7200', 'oci-filters-applied': 'artifactType' });
+    expect([ofType.status, digestsOf(ofType)]).toEqual([200, [sbom.manifest.digest]]);
+    const unknown = await cache.get(referrers.replace(subject, sbom.manifest.digest));
     expect([unknown.status, errorOf(unknown).code]).toEqual([503, 'UNAVAILABLE']);
     cluster.clock.advance({ hours: 23 });
     expect((await cache.get(referrers)).status).toBe(503);

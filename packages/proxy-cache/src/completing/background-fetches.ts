@@ -7,6 +7,7 @@ import {
   type ProxyCacheSettingsReader,
 } from '@breakwater/registry-core';
 import type { Emit } from '../events.js';
+import { mayAskBehindClients } from '../health/may-ask-behind-clients.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { MissingContentTable, Source } from '../postgres/missing-content-table.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
@@ -163,10 +164,8 @@ export class BackgroundFetches {
     return settings?.upstream === upstream ? settings : undefined;
   }
 
-  async #mayAsk(settings: ProxyCacheSettings): Promise<boolean> {
-    const { health, clock } = this.parts;
-    const { down, rateLimitLow, retryAfterUntil = 0 } = await health.facts(health.scopeOf(settings));
-    return down === undefined && rateLimitLow !== true && retryAfterUntil <= clock.now();
+  #mayAsk(settings: ProxyCacheSettings): Promise<boolean> {
+    return mayAskBehindClients(this.parts.health, this.parts.clock, settings);
   }
 
   /** Never rejects. */

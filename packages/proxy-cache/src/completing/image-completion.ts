@@ -4,6 +4,7 @@ import type { Emit } from '../events.js';
 import { contentKey } from '../manifests/hot-manifests.js';
 import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { MissingContentTable } from '../postgres/missing-content-table.js';
+import type { SignatureLooks } from '../signatures/signature-looks.js';
 import type { CachedTag, PreviousImage } from '../tags/cached-tag.js';
 import { BoundedTurns } from './bounded-turns.js';
 import type { ImageContents } from './image-contents.js';
@@ -24,6 +25,8 @@ export interface ImageCompletionParts {
   readonly emit: Emit;
   /** Hears that something was noted. */
   readonly onNoted: () => void;
+  /** Hears of each image that was pulled, once in a while. */
+  readonly signatures: Pick<SignatureLooks, 'pulled'>;
   readonly logger: Logger;
 }
 
@@ -180,6 +183,7 @@ export class ImageCompletion {
         const priority = PRIORITIES.otherPlatforms;
         await this.#noteIndex(repository, manifest.digest, needs, { ...wish, priority, platforms: 'all' });
       }
+      await this.parts.signatures.pulled(settings, repository, manifest);
     } catch (error) {
       this.#looks.delete(key);
       this.#lookedAt.delete(manifest);

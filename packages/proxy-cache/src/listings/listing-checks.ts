@@ -13,9 +13,17 @@ import type { Listing, ListingKey } from './listing.js';
 /** Hears of each request that is about to be sent. */
 export type TellRequest = (purpose: ProxyCacheEvents['upstream-request'][0]['purpose']) => void;
 
+/** A page that holds another one as well. */
+export interface WiderListing {
+  readonly key: ListingKey;
+  /** Takes the other page out of it; `undefined` when it cannot be. */
+  narrow(listing: Listing): Listing | undefined;
+}
+
 /** A page, and how an upstream is asked for it. */
 export interface ListingRequest {
   readonly key: ListingKey;
+  readonly wider?: WiderListing;
   /** @throws UpstreamError */
   ask(upstream: UpstreamRegistry, tell: TellRequest, signal: AbortSignal): Promise<Listing>;
 }

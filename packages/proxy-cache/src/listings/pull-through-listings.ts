@@ -64,7 +64,7 @@ export class PullThroughListings {
   ): Promise<PulledListing> {
     const { cached, health, clock } = this.parts;
     const scope = health.scopeOf(settings);
-    const [loaded] = await Promise.all([cached.load(request.key), health.facts(scope)]);
+    const [loaded] = await Promise.all([this.#load(request), health.facts(scope)]);
     const pull: ListingPull = { settings, request, requestId, ...loaded };
     const decision = decidePull(pull.entry, settings, health.peek(scope), clock.now());
     cached.noteUse(request.key);
@@ -84,8 +84,20 @@ export class PullThroughListings {
   }
 
   /** Whether there is a copy of the page. */
-  async isCached({ key }: ListingRequest): Promise<boolean> {
-    return (await this.parts.cached.load(key)).entry !== undefined;
+  async isCached(request: ListingRequest): Promise<boolean> {
+    return (await this.#load(request)).entry !== undefined;
+  }
+
+  /** What is cached of a page: itself, or a page that holds it as well. */
+  async #load({ key, wider }: ListingRequest): Promise<Pick<ListingPull, 'entry' | 'unreadable'>> {
+    const { cached } = this.parts;
+    const own = await cached.load(key);
+    if (own.entry !== undefined || own.unreadable !== undefined || wider === undefined) return own;
+    const { entry } = await cached.load(wider.key);
+    const narrowed = entry && wider.narrow(entry);
+    if (entry === undefined || narrowed === undefined) return own;
+    cached.noteUse(wider.key);
+    return { entry: { ...entry, ...narrowed } };
   }
 
   async #askAndServe(pull: ListingPull, { state, budget }: AskDecision): Promise<PulledListing> {

@@ -16,7 +16,7 @@ import type { ProxiedRepository } from '../ports.js';
 import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
 import type { UpstreamRegistry } from '../upstream/upstream-registry.js';
 import type { Listing } from './listing.js';
-import type { ListingRequest, TellRequest } from './listing-checks.js';
+import type { ListingRequest, TellRequest, WiderListing } from './listing-checks.js';
 
 const EMPTY = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] };
 /** Longest part of a digest in a tag of the fallback (distribution-spec, "Referrers Tag Schema"). */
@@ -35,6 +35,9 @@ export function referrersRequest(
   });
   return {
     key: { repository, kind: 'referrers', subject, page: query.toString() },
+    ...(artifactType === undefined || next !== undefined
+      ? {}
+      : { wider: unfiltered(repository, subject, artifactType) }),
     async ask(upstream, tell, signal) {
       const asked = next ?? new URLSearchParams(artifactType === undefined ? {} : { artifactType }).toString();
       tell('referrers');
@@ -48,6 +51,14 @@ export function referrersRequest(
         return await referrersTag(upstream, repository, subject, artifactType, tell, signal);
       }
     },
+  };
+}
+
+/** The list of all referrers holds those of one type, too, if it is whole. */
+function unfiltered(repository: ProxiedRepository, subject: Digest, artifactType: string): WiderListing {
+  return {
+    key: { repository, kind: 'referrers', subject, page: '' },
+    narrow: ({ body, next }) => (next === undefined ? { body: ofType(body, artifactType), filtered: true } : undefined),
   };
 }
 

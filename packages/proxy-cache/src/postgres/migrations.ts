@@ -9,6 +9,7 @@ import * as warmRequests from './migrations/0008-warm-requests.js';
 import * as missingContentQueue from './migrations/0009-missing-content-queue.js';
 import * as releasedManifests from './migrations/0010-released-manifests.js';
 import * as pinnedTags from './migrations/0011-pinned-tags.js';
+import * as signatureLooks from './migrations/0012-signature-looks.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -84,6 +85,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
   { name: '0009_missing_content_queue', up: missingContentQueue.up, down: missingContentQueue.down },
   { name: '0010_released_manifests', up: releasedManifests.up, down: releasedManifests.down },
   { name: '0011_pinned_tags', up: pinnedTags.up, down: pinnedTags.down },
+  { name: '0012_signature_looks', up: signatureLooks.up, down: signatureLooks.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

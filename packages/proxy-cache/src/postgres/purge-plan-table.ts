@@ -168,7 +168,12 @@ export class PurgePlanTable {
         { organization: plan.organization, upstream: plan.upstream, repository: plan.repository ?? null },
       );
     }
-    if (rows.length === 0) return undefined;
+    if (rows.length === 0) {
+      // Signatures may be among what goes: the next pull of an image is to look for them again.
+      const { organization, upstream } = plan;
+      await transaction('signature_look').where({ organization, upstream }).delete();
+      return undefined;
+    }
     const bindings = { organization: plan.organization, upstream: plan.upstream, batch: JSON.stringify(rows) };
     const planned = 'jsonb_to_recordset(:batch::jsonb) as p(repository text, tag text, digest text)';
     const removed = await transaction.raw<{ rowCount: number }>(

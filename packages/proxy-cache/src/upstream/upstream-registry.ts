@@ -29,6 +29,8 @@ import { atOrigin, UpstreamError } from './upstream-error.js';
 /** What HEAD of a manifest told. `digest` is absent when the upstream does not say, or does not answer HEAD. */
 export interface UpstreamManifestHead {
   readonly digest: Digest | undefined;
+  /** Whether the upstream said that there is none. Who has a copy asks with GET, whose body says what it is that is not there. */
+  readonly isMissing: boolean;
 }
 
 /** A manifest as it came, not parsed yet. */
@@ -109,7 +111,7 @@ export class UpstreamRegistry {
    */
   async headManifest(name: RepositoryName, reference: Reference, signal: AbortSignal): Promise<UpstreamManifestHead> {
     const { origin } = this.endpoint;
-    if (this.refusedHeads.has(origin)) return { digest: undefined };
+    if (this.refusedHeads.has(origin)) return { digest: undefined, isMissing: false };
     const repository = this.endpoint.repositoryPath(name);
     const path = `${repository}/manifests/${formatReference(reference)}`;
     const { response } = await this.#send({
@@ -121,13 +123,14 @@ export class UpstreamRegistry {
     });
     // Registries that do not answer HEAD say so in several ways; GET decides then.
     const unanswered = HEAD_UNANSWERED.has(response.status);
-    const isForGet = unanswered || HEAD_SAYS_TOO_LITTLE.has(response.status);
+    const isMissing = HEAD_SAYS_TOO_LITTLE.has(response.status);
+    const isForGet = unanswered || isMissing;
     if (response.status !== 200 && !isForGet) throw await this.#refusal(response, signal);
     discard(response.body);
     if (unanswered) this.refusedHeads.noteRefused(origin, path);
-    if (isForGet) return { digest: undefined };
+    if (isForGet) return { digest: undefined, isMissing };
     assertManifestType(response);
-    return { digest: parseDigest(response.header('docker-content-digest') ?? '') };
+    return { digest: parseDigest(response.header('docker-content-digest') ?? ''), isMissing };
   }
 
   async getManifest(name: RepositoryName, reference: Reference, signal: AbortSignal): Promise<UpstreamManifest> {

@@ -11,10 +11,12 @@ import { backOffMs, MAX_ATTEMPTS } from '../completing/back-off.js';
 import type { ImageCompletion } from '../completing/image-completion.js';
 import { PRIORITIES } from '../completing/missing-content.js';
 import { imageNeeds, manifestsFor, type WantedPlatforms } from '../completing/needed-content.js';
+import { mayAskBehindClients } from '../health/may-ask-behind-clients.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { PullThroughManifests } from '../manifests/pull-through-manifests.js';
 import type { Source } from '../postgres/missing-content-table.js';
 import type { WarmTable } from '../postgres/warm-table.js';
+import type { SignatureLooks } from '../signatures/signature-looks.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
 import type { ClaimedWarmImage } from './warm-request.js';
 
@@ -23,6 +25,8 @@ export interface WarmImagesParts {
   readonly table: WarmTable;
   readonly manifests: Pick<PullThroughManifests, 'pull'>;
   readonly completion: Pick<ImageCompletion, 'note'>;
+  /** Hears of each image that is warm or on the way to it. */
+  readonly signatures: Pick<SignatureLooks, 'pulled'>;
   readonly settings: ProxyCacheSettingsReader;
   readonly health: UpstreamHealth;
   readonly clock: Clock;
@@ -102,10 +106,8 @@ export class WarmImages {
     }
   }
 
-  async #mayAsk(settings: ProxyCacheSettings): Promise<boolean> {
-    const { health, clock } = this.parts;
-    const { down, rateLimitLow, retryAfterUntil = 0 } = await health.facts(health.scopeOf(settings));
-    return down === undefined && rateLimitLow !== true && retryAfterUntil <= clock.now();
+  #mayAsk(settings: ProxyCacheSettings): Promise<boolean> {
+    return mayAskBehindClients(this.parts.health, this.parts.clock, settings);
   }
 
   /** Never rejects. */
@@ -129,7 +131,7 @@ export class WarmImages {
   /** Pulls the manifest as a client does, and notes what the image misses. */
   async #begin(settings: ProxyCacheSettings, image: ClaimedWarmImage): Promise<void> {
     const repository = { organization: image.organization, upstream: image.upstream, name: image.repository };
-    const { table, manifests, completion } = this.parts;
+    const { table, manifests, completion, signatures } = this.parts;
     const { manifest } = await manifests.pull(settings, repository, image.reference);
     const platforms = image.platforms === undefined ? ('all' as const) : new Set(image.platforms);
     await table.found(image, [manifest.digest, ...wantedBelow(manifest, platforms)]);
@@ -139,6 +141,7 @@ export class WarmImages {
       maxBytes: settings.prefetchMaxBytes,
       platforms,
     });
+    await signatures.pulled(settings, repository, manifest);
     await table.begun(image);
   }
 
