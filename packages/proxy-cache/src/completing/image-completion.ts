@@ -4,7 +4,6 @@ import type { Emit } from '../events.js';
 import { contentKey } from '../manifests/hot-manifests.js';
 import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { MissingContentTable } from '../postgres/missing-content-table.js';
-import type { SignatureLooks } from '../signatures/signature-looks.js';
 import type { CachedTag, PreviousImage } from '../tags/cached-tag.js';
 import { BoundedTurns } from './bounded-turns.js';
 import type { ImageContents } from './image-contents.js';
@@ -16,6 +15,7 @@ import {
   type WantedBy,
 } from './missing-content.js';
 import { type ImageNeeds, imageNeeds, manifestsFor, type WantedPlatforms } from './needed-content.js';
+import type { PulledImages } from './pulled-images.js';
 
 /** What the completion of images leans on. */
 export interface ImageCompletionParts {
@@ -26,7 +26,7 @@ export interface ImageCompletionParts {
   /** Hears that something was noted. */
   readonly onNoted: () => void;
   /** Hears of each image that was pulled, once in a while. */
-  readonly signatures: Pick<SignatureLooks, 'pulled'>;
+  readonly signatures: PulledImages;
   readonly logger: Logger;
 }
 

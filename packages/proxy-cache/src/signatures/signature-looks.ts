@@ -7,6 +7,7 @@ import {
   type StoredManifest,
 } from '@breakwater/registry-core';
 import { backOffMs, MAX_ATTEMPTS } from '../completing/back-off.js';
+import type { PulledImages } from '../completing/pulled-images.js';
 import { mayAskBehindClients } from '../health/may-ask-behind-clients.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { ProxiedRepository } from '../ports.js';
@@ -41,7 +42,7 @@ const OWN_FAILURE_MS = 10_000;
  * Looks for the signatures of pulled images, behind clients, where prefetch is on. The rows of `signature_look` are the queue
  * and the memory of what is not there, for all processes and over restarts.
  */
-export class SignatureLooks {
+export class SignatureLooks implements PulledImages {
   readonly #running = new Set<Promise<void>>();
   #looking: Promise<void> | undefined;
   /** Monotonic. */

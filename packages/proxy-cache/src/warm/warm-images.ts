@@ -11,12 +11,12 @@ import { backOffMs, MAX_ATTEMPTS } from '../completing/back-off.js';
 import type { ImageCompletion } from '../completing/image-completion.js';
 import { PRIORITIES } from '../completing/missing-content.js';
 import { imageNeeds, manifestsFor, type WantedPlatforms } from '../completing/needed-content.js';
+import type { PulledImages } from '../completing/pulled-images.js';
 import { mayAskBehindClients } from '../health/may-ask-behind-clients.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { PullThroughManifests } from '../manifests/pull-through-manifests.js';
 import type { Source } from '../postgres/missing-content-table.js';
 import type { WarmTable } from '../postgres/warm-table.js';
-import type { SignatureLooks } from '../signatures/signature-looks.js';
 import { isUpstreamError, type UpstreamError } from '../upstream/upstream-error.js';
 import type { ClaimedWarmImage } from './warm-request.js';
 
@@ -26,7 +26,7 @@ export interface WarmImagesParts {
   readonly manifests: Pick<PullThroughManifests, 'pull'>;
   readonly completion: Pick<ImageCompletion, 'note'>;
   /** Hears of each image that is warm or on the way to it. */
-  readonly signatures: Pick<SignatureLooks, 'pulled'>;
+  readonly signatures: PulledImages;
   readonly settings: ProxyCacheSettingsReader;
   readonly health: UpstreamHealth;
   readonly clock: Clock;
