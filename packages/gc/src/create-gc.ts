@@ -7,6 +7,7 @@ import type {
   ContentUsage,
   ContentUse,
   Logger,
+  Reconciliation,
   StaleFiles,
 } from '@breakwater/registry-core';
 import type { ApiHandler, ApiOperation } from '@breakwater/registry-http';
@@ -52,6 +53,8 @@ export interface GcOptions {
   readonly usage?: ContentUsage | undefined;
   /** Uploads and partial downloads that somebody may have given up. */
   readonly staleFiles?: readonly StaleFiles[] | undefined;
+  /** Brings store and database together; without it that is left to the host. */
+  readonly reconciliation?: Reconciliation | undefined;
   /** Where leases are written; without it the middleware does nothing. */
   readonly use?: ContentUse | undefined;
   /** How long a manifest that was pulled stays pullable with all it needs, ms. Default 1 hour; 0 = not at all. */
@@ -104,6 +107,7 @@ export function createGc(options: GcOptions): Gc {
       usage: options.usage,
       quotas: options.quotas,
       staleFiles: options.staleFiles ?? [],
+      reconciliation: options.reconciliation,
       graceMs,
       holdMs,
       writeUses: async () => notes?.flush(),

@@ -37,6 +37,7 @@ export type {
   LinkKeepReason,
   PlanNumbers,
   QuotaNumbers,
+  ReconcileNumbers,
   ReportedLink,
   ReportedTag,
   StaleNumbers,

@@ -133,6 +133,26 @@ export interface QuotaNumbers {
 export interface StaleNumbers {
   files: number;
   bytes: number;
+  /** The same by sort: uploads, partial downloads. */
+  sorts: Record<string, { readonly files: number; readonly bytes: number }>;
+}
+
+/** Numbers of the step that brings store and database together; all 0 where it was not due. */
+export interface ReconcileNumbers {
+  /** Whether it was due. */
+  due: boolean;
+  /** Removals that somebody had begun and not finished. */
+  finished: number;
+  /** Files that nothing is known of. */
+  strays: number;
+  /** There were so many of them that they were left alone. */
+  braked: boolean;
+  /** What the database has and the store has not, or not whole. */
+  missing: number;
+  /** What was missing and is there again. */
+  cleared: number;
+  /** Damaged files that were kept for long enough. */
+  dropped: number;
 }
 
 type Step<Name extends string, Numbers> = Readonly<Numbers> & {
@@ -149,7 +169,8 @@ export type StepReport =
   | Step<'plan_sweep', PlanNumbers>
   | Step<'sweep_manifests' | 'sweep_blobs', SweepNumbers>
   | Step<'dispose', DisposeNumbers>
-  | Step<'drop_stale_files', StaleNumbers>;
+  | Step<'drop_stale_files', StaleNumbers>
+  | Step<'reconcile', ReconcileNumbers>;
 
 /** What a run did and why; in a dry run, what it would have done. Times are ms since the epoch. */
 export interface GcReport {

@@ -4,6 +4,7 @@ import type {
   ContentUsage,
   Logger,
   OrganizationName,
+  Reconciliation,
   StaleFiles,
 } from '@breakwater/registry-core';
 import { assessPlan } from './brake.js';
@@ -19,6 +20,7 @@ import {
   type GcReport,
   LinkTally,
   type PlanNumbers,
+  type ReconcileNumbers,
   type StepReport,
   type SweepNumbers,
   TagTally,
@@ -32,6 +34,7 @@ import { handOver, waitingToBeHandedOver } from './steps/hand-over.js';
 import { judgeTags } from './steps/judge-tags.js';
 import { planSweep } from './steps/plan-sweep.js';
 import { reclaimForQuota, tagKey } from './steps/reclaim-for-quota.js';
+import { reconcileStore } from './steps/reconcile-store.js';
 import type { RunContext } from './steps/run-context.js';
 import { sweepLinks } from './steps/sweep-links.js';
 import { SweepPlan } from './steps/sweep-plan.js';
@@ -48,6 +51,7 @@ export interface RunParts {
   readonly usage: ContentUsage | undefined;
   readonly quotas: QuotaTags | undefined;
   readonly staleFiles: readonly StaleFiles[];
+  readonly reconciliation: Reconciliation | undefined;
   readonly graceMs: number;
   readonly holdMs: number;
   /** Writes the uses that this process has noted and not yet written. */
@@ -155,7 +159,7 @@ class Run {
         previewDisposal(context, disposal, new SweepPlan(), this.#content, numbers),
       );
     }
-    await this.#dropStaleFiles();
+    await this.#tidyUp();
   }
 
   async #collect(): Promise<void> {
@@ -168,7 +172,7 @@ class Run {
         disposeContent(this.#context, disposal, this.#content, numbers),
       );
     }
-    await this.#dropStaleFiles();
+    await this.#tidyUp();
   }
 
   #expireTags(context: RunContext, tally: TagTally): Promise<boolean> {
@@ -304,11 +308,22 @@ class Run {
     );
   }
 
+  /** What is about the store itself, and so about no organization. */
+  async #tidyUp(): Promise<void> {
+    if (this.identity.organization !== undefined) return;
+    await this.#dropStaleFiles();
+    const { reconciliation } = this.parts;
+    if (reconciliation === undefined || this.#ended) return;
+    await this.#steps.run('reconcile', nothingReconciled(), (numbers) =>
+      reconcileStore(this.#context, reconciliation, numbers),
+    );
+  }
+
   async #dropStaleFiles(): Promise<void> {
     const { staleFiles, graceMs, clock } = this.parts;
     if (staleFiles.length === 0 || this.#ended) return;
     const before = clock.now() - Math.max(graceMs, LEAST_STALE_MS);
-    await this.#steps.run('drop_stale_files', { files: 0, bytes: 0 }, (numbers) =>
+    await this.#steps.run('drop_stale_files', { files: 0, bytes: 0, sorts: {} }, (numbers) =>
       dropStaleFiles(this.#context, staleFiles, before, numbers),
     );
   }
@@ -358,6 +373,10 @@ function noTags(): ExpireNumbers {
 
 function noPlan(): PlanNumbers {
   return { examined: 0, leased: 0, needed: 0, manifests: 0, blobs: 0 };
+}
+
+function nothingReconciled(): ReconcileNumbers {
+  return { due: false, finished: 0, strays: 0, braked: false, missing: 0, cleared: 0, dropped: 0 };
 }
 
 function noLinks(): SweepNumbers {

@@ -14,6 +14,8 @@ export {
   type DisposablePage,
   type InspectedLink,
   type LinkKey,
+  type ReconciledStore,
+  type Reconciliation,
   type StaleFiles,
   type SweepCandidate,
   type SweepCandidatePage,

@@ -271,11 +271,8 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     logger,
     rate: config.scrubRateMibS * MIB,
     intervalMs: config.scrubIntervalS * 1000,
-    reconcile: async (onBatch) => {
-      const report = await content.reconcile(onBatch);
-      await uploads.dropStale(clock.now() - STALE_UPLOAD_MS);
-      return report;
-    },
+    reconcile: (onBatch) => content.reconcile(onBatch),
+    previewReconcile: (onBatch) => content.previewReconcile(onBatch),
   });
 
   const uploads = new BlobUploads({
@@ -375,8 +372,16 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     usage: new PostgresContentUsage({ database }),
     quotas: proxyCache.tags,
     staleFiles: [
+      {
+        name: 'uploads',
+        async drop(before, dryRun) {
+          const dropped = await uploads.dropStale(Math.min(before, clock.now() - STALE_UPLOAD_MS), dryRun);
+          return { files: dropped.uploads, bytes: dropped.bytes };
+        },
+      },
       { name: 'partial downloads', drop: (before, dryRun) => proxyCache.partialFiles.dropStale(before, dryRun) },
     ],
+    reconciliation: upkeep,
     use: new PostgresContentUse({ database }),
     graceMs: config.gcGraceS * 1000,
     holdMs: config.gcHoldS * 1000,

@@ -16,6 +16,7 @@ export async function dropStaleFiles(
       const dropped = await sort.drop(before, context.dryRun);
       numbers.files += dropped.files;
       numbers.bytes += dropped.bytes;
+      numbers.sorts[sort.name] = { files: dropped.files, bytes: dropped.bytes };
     } catch (error) {
       failures.push(error);
     }

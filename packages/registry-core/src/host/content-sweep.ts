@@ -162,6 +162,33 @@ export interface ContentUsage {
   imageBytes(manifests: readonly Pick<LinkKey, 'repository' | 'digest'>[]): Promise<readonly number[]>;
 }
 
+/** What a reconciliation of store and database found, and did unless it only looked. */
+export interface ReconciledStore {
+  /** Removals that somebody had begun and not finished. */
+  readonly finished: number;
+  /** Files that nothing is known of and that are old enough to be debris. */
+  readonly strays: number;
+  /** True when there were so many of them that they were left alone. */
+  readonly braked: boolean;
+  /** What the database has and the store has not, or not whole: it is fetched again. */
+  readonly missing: number;
+  /** What was missing and is there again. */
+  readonly cleared: number;
+  /** Damaged files that were kept for long enough. */
+  readonly dropped: number;
+}
+
+/** Brings store and database together again after a crash, or after a backup of either was restored. */
+export interface Reconciliation {
+  /**
+   * Reconciles; resolves to `undefined` when it is not due, or when somebody else is at it.
+   *
+   * @param dryRun only look
+   * @param onBatch called before each batch; what it throws ends it
+   */
+  reconcile(dryRun: boolean, onBatch: () => Promise<void>): Promise<ReconciledStore | undefined>;
+}
+
 /** Files that are of no use once whoever wrote them has given up: uploads, partial downloads. */
 export interface StaleFiles {
   /** What they are, in one or two words. */

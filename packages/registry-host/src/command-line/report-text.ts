@@ -1,4 +1,4 @@
-import type { GcReport, ReportedTag, StepReport } from '@breakwater/gc';
+import type { GcReport, ReportedTag, StaleNumbers, StepReport } from '@breakwater/gc';
 
 /** The most lines of each sort; all that a report names is in `--json`. */
 const MOST_NAMED = 20;
@@ -43,10 +43,16 @@ function brakeLines(blobs: number, of: number, dryRun: boolean): readonly string
 
 function numbersText(step: StepReport): string {
   const { name: _, ms: __, error, ...numbers } = step;
-  const said = Object.entries(numbers).map(
-    ([name, value]) => `${name} ${name === 'bytes' ? bytesText(Number(value)) : String(value)}`,
+  const said = Object.entries(numbers).flatMap(([name, value]) =>
+    typeof value === 'object' ? sortsText(value) : [`${name} ${name === 'bytes' ? bytesText(value) : value}`],
   );
   return [...(error === undefined ? [] : [`FAILED (${error})`]), ...said].join(', ');
+}
+
+function sortsText(sorts: StaleNumbers['sorts']): readonly string[] {
+  return Object.entries(sorts)
+    .filter(([, { files }]) => files > 0)
+    .map(([sort, { files, bytes }]) => `${files} ${sort} of ${bytesText(bytes)}`);
 }
 
 function tagLines(tags: readonly ReportedTag<string>[], all: number): readonly string[] {

@@ -86,6 +86,15 @@ export class PostgresUploadRows implements UploadRows {
     return rows.map((row) => row.id);
   }
 
+  async stale(before: number): Promise<{ readonly uploads: number; readonly bytes: number }> {
+    const [row] = await this.#rows<{ uploads: string; bytes: string }>(
+      `SELECT count(*) AS uploads, coalesce(sum(bytes), 0) AS bytes FROM blob_upload
+        WHERE touched_at < :before AND (writer IS NULL OR writer_until < :before)`,
+      { before },
+    );
+    return { uploads: Number(row?.uploads ?? 0), bytes: Number(row?.bytes ?? 0) };
+  }
+
   async known(ids: readonly string[]): Promise<ReadonlySet<string>> {
     const rows = await this.#rows<{ id: string }>('SELECT id FROM blob_upload WHERE id = ANY (CAST(:ids AS text[]))', {
       ids: [...ids],

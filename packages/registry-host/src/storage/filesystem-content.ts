@@ -15,7 +15,7 @@ import type {
   DamageList,
   UnlinkedManifests,
 } from './ports.js';
-import { reconcile } from './reconcile.js';
+import { previewReconcile, reconcile } from './reconcile.js';
 import type { ReconcileReport } from './reports.js';
 import type { StorageEvents } from './storage-events.js';
 import { StoreMark } from './store-mark.js';
@@ -59,6 +59,8 @@ export interface FilesystemContent {
    * @throws RegistryError UNAVAILABLE (detail.reason "storage", detail.problem "STORE_UNMOUNTED" or "STORE_FAILED")
    */
   reconcile(onBatch?: () => Promise<void>): Promise<ReconcileReport>;
+  /** What `reconcile` would find; changes nothing. @throws as it does */
+  previewReconcile(onBatch?: () => Promise<void>): Promise<ReconcileReport>;
 }
 
 /** Puts the parts of the file system's blob store together. Touches neither disk nor database. */
@@ -89,6 +91,15 @@ export function createFilesystemContent(options: FilesystemContentOptions): File
     events,
     files,
     mark,
+    previewReconcile: (onBatch) =>
+      previewReconcile({
+        files,
+        mark,
+        blobs: rows,
+        clock,
+        quarantineMs,
+        ...(onBatch === undefined ? {} : { onBatch }),
+      }),
     reconcile: (onBatch) =>
       reconcile({
         files,

@@ -52,23 +52,60 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   return report;
 }
 
+/**
+ * What `reconcile` would find, without any of its effects. What is marked as damaged and may be right again is not read.
+ *
+ * @throws RegistryError UNAVAILABLE
+ */
+export async function previewReconcile(
+  options: Pick<ReconcileOptions, 'files' | 'mark' | 'blobs' | 'clock' | 'quarantineMs' | 'onBatch'>,
+): Promise<ReconcileReport> {
+  const { files, mark, blobs, clock, quarantineMs } = options;
+  await mark.check();
+  let finished = 0;
+  let marked: RecordedBlob | undefined;
+  do {
+    await options.onBatch?.();
+    const page = await blobs.marked(marked, ROW_PAGE);
+    finished += page.length;
+    marked = page.at(-1);
+  } while (marked !== undefined);
+  let missing = 0;
+  for await (const page of liveBlobs(options)) {
+    for (const blob of page) {
+      missing += Number(blob.damage === undefined && (await files.inspect(blob)) !== undefined);
+    }
+  }
+  const { strays, braked } = await countStrays(options, clock.now() - STRAY_AFTER_MS);
+  const before = clock.now() - quarantineMs;
+  const dropped = (await files.listQuarantine()).filter(({ since }) => since < before).length;
+  return { finished, strays, braked, missing, cleared: 0, dropped };
+}
+
+async function* liveBlobs({ blobs, onBatch }: Pick<ReconcileOptions, 'blobs' | 'onBatch'>) {
+  let after: Digest | undefined;
+  for (;;) {
+    await onBatch?.();
+    const page = await blobs.liveAfter(after, ROW_PAGE);
+    yield page;
+    after = page.at(-1)?.digest;
+    if (page.length < ROW_PAGE) return;
+  }
+}
+
 /** Rows whose file is missing or has a wrong size are marked; marked ones whose file is right again are not any more. */
 async function reconcileRows(
   options: ReconcileOptions,
 ): Promise<{ readonly missing: number; readonly cleared: number }> {
   let missing = 0;
   let cleared = 0;
-  let after: Digest | undefined;
-  for (;;) {
-    await options.onBatch?.();
-    const page = await options.blobs.liveAfter(after, ROW_PAGE);
+  for await (const page of liveBlobs(options)) {
     for (const blob of page) {
       if (blob.damage === undefined) missing += Number(await markIfMissing(options, blob));
       else cleared += Number(await clearIfRight(options, blob));
     }
-    after = page.at(-1)?.digest;
-    if (page.length < ROW_PAGE) return { missing, cleared };
   }
+  return { missing, cleared };
 }
 
 async function markIfMissing({ files, mark, blobs, events, logger }: ReconcileOptions, blob: RecordedBlob) {
@@ -106,14 +143,7 @@ async function clearIfRight(options: ReconcileOptions, blob: RecordedBlob): Prom
 async function sweepStrays(options: ReconcileOptions): Promise<{ readonly strays: number; readonly braked: boolean }> {
   const { files, mark, clock, logger } = options;
   const strayBefore = clock.now() - STRAY_AFTER_MS;
-  let seen = 0;
-  let strays = 0;
-  for await (const found of files.list()) {
-    await options.onBatch?.();
-    seen += found.length;
-    strays += (await straysAmong(options, found, strayBefore)).length;
-  }
-  const braked = strays > BRAKE_COUNT && strays > BRAKE_SHARE * seen;
+  const { seen, strays, braked } = await countStrays(options, strayBefore);
   if (braked) {
     logger.error({ files: seen, strays }, 'too many stored files are unknown to the database; they are left alone');
     return { strays, braked };
@@ -135,6 +165,20 @@ async function sweepStrays(options: ReconcileOptions): Promise<{ readonly strays
     if (left.since < strayBefore) await files.discard(left.path);
   }
   return { strays: removed, braked };
+}
+
+async function countStrays(
+  options: Pick<ReconcileOptions, 'files' | 'blobs' | 'onBatch'>,
+  strayBefore: number,
+): Promise<{ readonly seen: number; readonly strays: number; readonly braked: boolean }> {
+  let seen = 0;
+  let strays = 0;
+  for await (const found of options.files.list()) {
+    await options.onBatch?.();
+    seen += found.length;
+    strays += (await straysAmong(options, found, strayBefore)).length;
+  }
+  return { seen, strays, braked: strays > BRAKE_COUNT && strays > BRAKE_SHARE * seen };
 }
 
 async function dropOld({ files, mark, damages, clock, logger, quarantineMs }: ReconcileOptions): Promise<number> {

@@ -1,3 +1,5 @@
+import type { ReconciledStore } from '@breakwater/registry-core';
+
 /** What a scrub has looked at and found. */
 export interface ScrubReport {
   /** ms since the epoch. */
@@ -13,17 +15,4 @@ export interface ScrubReport {
 }
 
 /** What a reconciliation found and did. */
-export interface ReconcileReport {
-  /** Removals that somebody had begun. */
-  readonly finished: number;
-  /** Files without a row that were old enough. */
-  readonly strays: number;
-  /** True when there were so many of them that they were left alone. */
-  readonly braked: boolean;
-  /** Live rows that turned out to have no file, or one of a wrong size. */
-  readonly missing: number;
-  /** Marked blobs whose file is there again and was found right. */
-  readonly cleared: number;
-  /** Files whose time in quarantine was over. */
-  readonly dropped: number;
-}
+export type ReconcileReport = ReconciledStore;

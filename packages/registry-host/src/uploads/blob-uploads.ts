@@ -17,7 +17,7 @@ export interface UploadPart {
   readonly length?: number;
 }
 
-/** What `dropStale` removed. */
+/** What `dropStale` removed, or would. */
 export interface DroppedUploads {
   readonly uploads: number;
   readonly bytes: number;
@@ -112,10 +112,13 @@ export class BlobUploads {
     await this.#files.remove(id);
   }
 
-  /** Drops uploads that nobody has touched since before a time (ms), and files that belong to none. */
-  async dropStale(before: number): Promise<DroppedUploads> {
-    const dropped = { uploads: 0, bytes: 0 };
-    for (;;) {
+  /**
+   * Drops uploads that nobody has touched since before a time (ms), and files that belong to none; with `dryRun` it counts
+   * them only. An upload and its file count as one.
+   */
+  async dropStale(before: number, dryRun = false): Promise<DroppedUploads> {
+    const dropped = dryRun ? { ...(await this.#rows.stale(before)) } : { uploads: 0, bytes: 0 };
+    while (!dryRun) {
       const ids = await this.#rows.removeStale(before, STALE_BATCH);
       for (const id of ids) dropped.bytes += await this.#files.remove(id);
       dropped.uploads += ids.length;
@@ -123,8 +126,9 @@ export class BlobUploads {
     }
     const old = await this.#files.olderThan(before);
     const known = old.length === 0 ? new Set<string>() : await this.#rows.known(old);
-    for (const id of old) {
-      if (!known.has(id)) dropped.bytes += await this.#files.remove(id);
+    for (const id of old.filter((each) => !known.has(each))) {
+      dropped.bytes += await (dryRun ? this.#files.size(id) : this.#files.remove(id));
+      dropped.uploads += 1;
     }
     return dropped;
   }

@@ -76,6 +76,18 @@ export class UploadFiles {
     });
   }
 
+  /** The size of the file in bytes; 0 when there is none. */
+  size(id: string): Promise<number> {
+    return callStorage('looking at an upload', async () => {
+      try {
+        return (await fs.lstat(this.path(id))).size;
+      } catch (error) {
+        if (errorCode(error) === 'ENOENT') return 0;
+        throw error;
+      }
+    });
+  }
+
   /** Removes the file, if there is one, and resolves to its size in bytes. */
   remove(id: string): Promise<number> {
     return callStorage('removing an upload', async () => {

@@ -23,6 +23,8 @@ export interface UploadRows {
   remove(repository: Repository, id: string): Promise<boolean>;
   /** Forgets at most `limit` uploads that nobody has touched since before a time (ms). */
   removeStale(before: number, limit: number): Promise<readonly string[]>;
+  /** How many uploads, of how many bytes in all, nobody has touched since before a time (ms). */
+  stale(before: number): Promise<{ readonly uploads: number; readonly bytes: number }>;
   /** Which of these are remembered. */
   known(ids: readonly string[]): Promise<ReadonlySet<string>>;
 }
