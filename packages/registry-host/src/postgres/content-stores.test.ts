@@ -86,6 +86,23 @@ describe('PostgresManifestStore', () => {
       await database.drop();
     }
   });
+
+  test('bytes that are not those of the digest any more are a miss where the upstream has them, and no answer elsewhere', async () => {
+    const database = await testDatabase();
+    try {
+      const { manifest } = buildImage({ seed: 'rotten' });
+      const manifests = new PostgresManifestStore({ database: database.knex, clock });
+      const [proxied, hosted] = [repositoryOf('acme/app', 'docker.io'), repositoryOf('acme/app')];
+      for (const repository of [proxied, hosted]) await manifests.put(repository, storable(manifest));
+      await database.knex('manifest').update({ bytes: Buffer.from('{}') });
+      expect(await manifests.get(proxied, manifest.digest)).toBeUndefined();
+      await expect(manifests.get(hosted, manifest.digest)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      await manifests.put(proxied, storable(manifest));
+      expect((await manifests.get(hosted, manifest.digest))?.bytes).toEqual(manifest.bytes);
+    } finally {
+      await database.drop();
+    }
+  });
 });
 
 describe('PostgresTagStore', () => {

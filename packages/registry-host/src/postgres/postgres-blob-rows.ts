@@ -213,10 +213,13 @@ export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobDamages, Bl
       () =>
         selectRows(
           this.#database,
-          `WITH unmarked AS (
-             DELETE FROM content_damage WHERE kind = 'blob' AND digest = :digest AND generation = :generation)
-           DELETE FROM blob WHERE digest = :digest AND generation = :generation AND state = 'deleting'
-           RETURNING digest`,
+          `WITH erased AS (
+             DELETE FROM blob WHERE digest = :digest AND generation = :generation AND state = 'deleting'
+             RETURNING digest, generation),
+           unmarked AS (
+             DELETE FROM content_damage d USING erased e
+              WHERE d.kind = 'blob' AND d.digest = e.digest AND d.generation = e.generation)
+           SELECT digest FROM erased`,
           { digest, generation },
         ),
       { idempotent: true },
