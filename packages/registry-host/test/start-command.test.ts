@@ -124,7 +124,7 @@ test('what supervises npm start stops the registry with it', async () => {
   await expect(rawGet(`${url}/livez`)).rejects.toThrow('ECONNREFUSED');
 }, 60_000);
 
-test('killed at once and started again it has what it had; the anonymous seeds close beyond loopback', async () => {
+test('killed at once and started again it has what it had; the anonymous seeds close beyond loopback; Redis may be gone', async () => {
   const first = await start();
   first.child.kill('SIGKILL');
   await once(first.child, 'exit');
@@ -134,6 +134,7 @@ test('killed at once and started again it has what it had; the anonymous seeds c
     BREAKWATER_LISTEN: '0.0.0.0:0',
     BREAKWATER_ADMIN_PASSWORD: `${password}-another-one`,
     BREAKWATER_SECRET_KEY: 'a secret key of the tests that is long enough',
+    BREAKWATER_REDIS_URL: 'redis://127.0.0.1:1',
   });
   const url = second.url.replace('0.0.0.0', '127.0.0.1');
   expect((await rawGet(`${url}/v2/`, { headers: basic(password) })).status).toBe(401);
@@ -142,6 +143,9 @@ test('killed at once and started again it has what it had; the anonymous seeds c
   });
   expect(JSON.parse(answer.bytes.toString())).toMatchObject({ anonymous_pull: false });
   expect((await rawGet(`${url}/v2/dockerhub/library/alpine/manifests/latest`)).status).toBe(401);
+  // F104: a Redis that is not there is told of once, by us, and not by ioredis for each attempt.
+  expect(second.output().match(/Redis cannot be used; going on without it/g)).toHaveLength(1);
+  expect(second.output()).not.toContain('[ioredis]');
 }, 60_000);
 
 test('a second start on the same directory says so in one line', async () => {
