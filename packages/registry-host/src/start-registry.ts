@@ -27,6 +27,8 @@ import { Sessions } from './access/sessions.js';
 import { hostApi } from './api/host-api.js';
 import { ConnectionLimits } from './app/connection-limits.js';
 import { createApp } from './app/create-app.js';
+import { SERVER_TIMEOUTS } from './app/server-timeouts.js';
+import { SlowClients } from './app/slow-clients.js';
 import { PostgresClock } from './clock/postgres-clock.js';
 import type { Config } from './config/read-config.js';
 import { loadOrCreateSecret, SecretFileError } from './config/secret-file.js';
@@ -119,11 +121,6 @@ export interface RegistryFacts {
 
 const AT_ONCE: DrainPeriods = { acceptMs: 0, finishMs: 0 };
 const RETRY_DATABASE_MS = 1_000;
-/** A connection that is idle for longer is closed; above the half minute that clients keep theirs. Milliseconds. */
-const KEEP_ALIVE_MS = 65_000;
-const HEADERS_MS = 10_000;
-/** How often it is looked for connections whose headers take too long. */
-const CHECK_CONNECTIONS_MS = 5_000;
 /** An upload that nobody has touched for so long is dropped. */
 const STALE_UPLOAD_MS = 24 * 60 * 60_000;
 const MIB = 1024 * 1024;
@@ -217,6 +214,7 @@ type Stage = 'starting' | 'serving' | 'ending';
 export interface Parts {
   readonly handler: ReturnType<typeof createApp>;
   readonly connections: ConnectionLimits;
+  readonly slowClients: SlowClients;
   readonly proxyCache: ProxyCache;
   readonly orgSettings: OrgSettings;
   readonly gc: Gc;
@@ -400,7 +398,12 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     clock,
     logger,
   });
-  addConnectionMetrics(metrics, () => connections.facts);
+  const slowClients = new SlowClients({ idleMs: config.clientIdleS * 1_000, logger });
+  addConnectionMetrics(
+    metrics,
+    () => connections.facts,
+    () => slowClients.facts,
+  );
   addRedisMetrics(metrics, () => shared.redis);
 
   const names = new NameResolver({
@@ -461,6 +464,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
   return {
     handler,
     connections,
+    slowClients,
     proxyCache,
     orgSettings,
     gc,
@@ -478,14 +482,10 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
   };
 }
 
-async function listen(config: Config, { handler, connections }: Parts): Promise<Server> {
-  const timeouts = {
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: HEADERS_MS,
-    connectionsCheckingInterval: CHECK_CONNECTIONS_MS,
-  };
-  const server = createServer(timeouts, handler);
+async function listen(config: Config, { handler, connections, slowClients }: Parts): Promise<Server> {
+  const server = createServer(SERVER_TIMEOUTS, handler);
   connections.guard(server);
+  slowClients.guard(server);
   const { host, port } = config.listen;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -36,6 +36,8 @@ export interface Config {
   /** 0 = no limit, here and of the next one. */
   readonly maxConnections: number;
   readonly maxConnectionsPerClient: number;
+  /** 0 = clients are never cut for being slow. */
+  readonly clientIdleS: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** `undefined` = names that begin with no organization are unknown. */
   readonly defaultOrganization: OrganizationName | undefined;
@@ -75,6 +77,8 @@ const MAX_SECONDS = 315_360_000;
 
 /** Nobody can mean to allow less: manifests of today have a few KiB. */
 const LEAST_MANIFEST_BYTES = 64 * 1024;
+/** Longest time, in seconds, that a slow client can be left alone: an hour. */
+const MAX_CLIENT_IDLE_S = 3_600;
 /** More connections than a process can have files open. */
 const MAX_CONNECTIONS = 1_000_000;
 
@@ -156,6 +160,7 @@ const readers = {
   BREAKWATER_MAX_MANIFEST_BYTES: wholeNumber(LEAST_MANIFEST_BYTES, LARGEST_MANIFEST_BYTES),
   BREAKWATER_MAX_CONNECTIONS: wholeNumber(0, MAX_CONNECTIONS),
   BREAKWATER_MAX_CONNECTIONS_PER_CLIENT: wholeNumber(0, MAX_CONNECTIONS),
+  BREAKWATER_CLIENT_IDLE_S: periodS(0, MAX_CLIENT_IDLE_S),
   BREAKWATER_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error'),
   BREAKWATER_DEFAULT_ORGANIZATION: parsed(
     parseOrganizationName,
@@ -200,6 +205,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxManifestBytes: read('BREAKWATER_MAX_MANIFEST_BYTES'),
     maxConnections: read('BREAKWATER_MAX_CONNECTIONS'),
     maxConnectionsPerClient: read('BREAKWATER_MAX_CONNECTIONS_PER_CLIENT'),
+    clientIdleS: read('BREAKWATER_CLIENT_IDLE_S'),
     logLevel: read('BREAKWATER_LOG_LEVEL'),
     defaultOrganization: read('BREAKWATER_DEFAULT_ORGANIZATION'),
     seedOrganizations: read('BREAKWATER_SEED_ORGANIZATIONS'),
@@ -213,7 +219,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const warnings = unknownVariables(env, problems);
   const { listen, dataDir, logLevel, gcIntervalS, gcGraceS, gcHoldS, seedOrganizations } = values;
   const { scrubRateMibS, scrubIntervalS, quarantineS } = values;
-  const { maxManifestBytes, maxConnections, maxConnectionsPerClient } = values;
+  const { maxManifestBytes, maxConnections, maxConnectionsPerClient, clientIdleS } = values;
   if (listen !== undefined && !isLoopback(listen)) problems.push(...weakSecrets(env, values.adminPassword));
   if (
     problems.length > 0 ||
@@ -224,6 +230,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxManifestBytes === undefined ||
     maxConnections === undefined ||
     maxConnectionsPerClient === undefined ||
+    clientIdleS === undefined ||
     gcIntervalS === undefined ||
     gcGraceS === undefined ||
     gcHoldS === undefined ||
@@ -243,6 +250,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxManifestBytes,
     maxConnections,
     maxConnectionsPerClient,
+    clientIdleS,
     logLevel,
     seedOrganizations,
     gcIntervalS,

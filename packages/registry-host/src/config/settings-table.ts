@@ -107,6 +107,13 @@ export const settingsTable = [
     secret: false,
   },
   {
+    name: 'BREAKWATER_CLIENT_IDLE_S',
+    default: '60',
+    meaning:
+      'How long a client may send nothing of a body, or stay below 4 KiB a second, before its connection is cut; for taking an answer five times as long; 0 = never.',
+    secret: false,
+  },
+  {
     name: 'BREAKWATER_LOG_LEVEL',
     default: 'info',
     meaning: 'Least important log lines to write: debug, info, warn or error.',

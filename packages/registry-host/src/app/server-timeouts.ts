@@ -1,0 +1,10 @@
+/** How long node:http waits for clients. Milliseconds. */
+export const SERVER_TIMEOUTS = {
+  /** A connection that is idle for longer is closed; above the half minute that clients keep theirs. */
+  keepAliveTimeout: 65_000,
+  headersTimeout: 10_000,
+  /** A whole request has no deadline, five minutes in Node: a push of 10 GB takes as long as it takes (see `SlowClients`). */
+  requestTimeout: 0,
+  /** How often it is looked for connections whose headers take too long. */
+  connectionsCheckingInterval: 5_000,
+};
