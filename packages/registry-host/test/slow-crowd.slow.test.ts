@@ -64,9 +64,9 @@ test(`${SOCKETS} slow clients: cached pulls go on without an error`, async () =>
     const at = (part: number) => `${Math.round(taken[Math.floor(PULLS * part)] ?? 0)} ms`;
     const grown = Math.round((process.memoryUsage().rss - before) / 1024 / 1024);
     const open = sockets.filter(({ destroyed }) => !destroyed).length;
-    console.log(
+    process.stdout.write(
       `${SOCKETS} slow clients, ${open} of them open at the end; ${PULLS} pulls of an image: half within ${at(0.5)}, 99 % within ${at(0.99)}; ` +
-        `memory of server and clients together +${grown} MiB`,
+        `memory of server and clients together +${grown} MiB\n`,
     );
     // All but those that are cut for their head.
     expect(open).toBeGreaterThanOrEqual(Math.floor((SOCKETS * 2) / 3));
