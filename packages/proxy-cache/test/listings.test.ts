@@ -14,12 +14,13 @@ import {
   type RawAnswer,
   startFaultUpstream,
 } from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { CachedListings } from '../src/listings/cached-listings.js';
 import { CachedListingTable } from '../src/postgres/cached-listing-table.js';
-import { errorOf, startCluster, type TestCache, type TestCluster, until } from './support/cluster.js';
-import { closeQuietly, nameOf, ORGANIZATION, settingsFor } from './support/upstream-client.js';
+import { errorOf, type TestCache, until } from './support/cluster.js';
+import { nameOf, ORGANIZATION, settingsFor } from './support/upstream-client.js';
+import { useCluster } from './support/use-cluster.js';
 
 // Lists of tags and of referrers: whole pages as the upstream gave them, in an outage as well, or none.
 
@@ -31,30 +32,24 @@ const TAGS = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const list = '/v2/acme/app/tags/list';
 const referrers = `/v2/acme/app/referrers/${subject}`;
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
 let cache: TestCache;
 
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-afterAll(() => cluster.stop());
 beforeEach(async () => {
-  upstream = await startFaultUpstream();
+  upstream = await cluster.startUpstream();
   for (const tag of TAGS) upstream.add('app', tag, image);
   configure();
   cache = await cluster.startCache();
 });
 afterEach(async () => {
-  await cache.stop();
-  await closeQuietly(upstream);
   await cluster.database.knex('cached_listing').delete();
 });
 
 /** A day of staleness and an hour between checks, but for the changes. */
 function configure(changes: Partial<ProxyCacheSettings> = {}): void {
   cluster.settings.clear();
-  cluster.configure(settingsFor(upstream.host, changes));
+  cluster.proxy(changes);
 }
 
 /** An artifact that refers to the image. */

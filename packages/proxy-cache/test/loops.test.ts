@@ -1,7 +1,8 @@
-import { buildImage, type FaultUpstream, repositoryOf, startFaultUpstream } from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { errorOf, startCluster, type TestCache, type TestCluster } from './support/cluster.js';
-import { closeQuietly, settingsFor } from './support/upstream-client.js';
+import { buildImage, type FaultUpstream, repositoryOf } from '@breakwater/test-kit';
+import { beforeEach, expect, test } from '@jest/globals';
+import { errorOf, type TestCache } from './support/cluster.js';
+import { settingsFor } from './support/upstream-client.js';
+import { useCluster } from './support/use-cluster.js';
 
 // F66: upstreams that lead back to where the request came from.
 
@@ -10,24 +11,14 @@ const layer = image.layers[0]?.digest ?? image.manifest.digest;
 const hop = (n: number) => `1.1 breakwater-${String(n).padStart(16, '0')}`;
 const through = (count: number) => Array.from({ length: count }, (_, n) => hop(n)).join(', ');
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
 let a: TestCache;
 let b: TestCache;
 
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-afterAll(() => cluster.stop());
 beforeEach(async () => {
-  upstream = await startFaultUpstream();
-  upstream.add('app', 'v1', image);
+  upstream = await cluster.startUpstream(image);
   [a, b] = [await cluster.startCache(), await cluster.startCache()];
-});
-afterEach(async () => {
-  await a.stop();
-  await b.stop();
-  await closeQuietly(upstream);
 });
 
 /** Makes an organization whose upstream is an organization of a cache. */
@@ -64,7 +55,7 @@ test.each(['manifests/v1', `manifests/${image.manifest.digest}`, `blobs/${layer}
 );
 
 test('a chain of registries is none as long as it is short, and each one says that it is in it', async () => {
-  cluster.configure(settingsFor(upstream.host));
+  cluster.proxy();
   for (const what of ['manifests/v1', `blobs/${layer}`]) {
     const refused = await a.get(`/v2/acme/app/${what}`, { headers: { via: through(6) } });
     expect([refused.status, errorOf(refused).detail]).toMatchObject([503, { reason: 'protocol' }]);
@@ -83,7 +74,7 @@ test('a chain of registries is none as long as it is short, and each one says th
 });
 
 test('what is cached is no answer to a request that came round, and one to everybody else', async () => {
-  cluster.configure(settingsFor(upstream.host));
+  cluster.proxy();
   expect((await a.get('/v2/acme/app/manifests/v1')).status).toBe(200);
   const via = String(upstream.requests[0]?.headers.via);
   expect((await a.get('/v2/acme/app/manifests/v1', { headers: { via } })).status).toBe(503);

@@ -1,14 +1,8 @@
 import { InProcessMessages, type Messages } from '@breakwater/registry-core';
-import {
-  buildImage,
-  type FaultUpstream,
-  MemoryBlobStore,
-  MemoryManifestStore,
-  startFaultUpstream,
-} from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { startCluster, type TestCache, type TestCluster, until } from './support/cluster.js';
-import { closeQuietly, settingsFor } from './support/upstream-client.js';
+import { buildImage, type FaultUpstream, MemoryBlobStore, MemoryManifestStore } from '@breakwater/test-kit';
+import { beforeEach, expect, test } from '@jest/globals';
+import { type TestCache, until } from './support/cluster.js';
+import { useCluster } from './support/use-cluster.js';
 
 // Messages make a tag that moved known sooner. Nothing ticks here, so that nothing else could have.
 
@@ -16,28 +10,15 @@ const image = buildImage({ seed: 'messages' });
 const next = buildImage({ seed: 'messages, later' });
 const path = '/v2/acme/app/manifests/v1';
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
-const caches: TestCache[] = [];
 
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-afterAll(() => cluster.stop());
 beforeEach(async () => {
-  upstream = await startFaultUpstream();
-  upstream.add('app', 'v1', image);
-  cluster.configure(settingsFor(upstream.host));
-});
-afterEach(async () => {
-  for (const cache of caches.splice(0)) await cache.stop();
-  await closeQuietly(upstream);
+  upstream = await cluster.startUpstream(image);
 });
 
 async function start(messages: Messages, stores: { manifests: MemoryManifestStore; blobs: MemoryBlobStore }) {
-  const cache = await cluster.startCache({ ...stores, messages });
-  caches.push(cache);
-  return cache;
+  return cluster.startCache({ ...stores, messages });
 }
 
 const digestAt = async (cache: TestCache) => (await cache.get(path)).headers['docker-content-digest'];

@@ -1,21 +1,8 @@
 import type { Digest } from '@breakwater/registry-core';
-import {
-  buildImage,
-  type FaultUpstream,
-  MemoryBlobStore,
-  MemoryManifestStore,
-  startFaultUpstream,
-} from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import {
-  errorOf,
-  startCluster,
-  type TestCache,
-  type TestCacheOptions,
-  type TestCluster,
-  until,
-} from './support/cluster.js';
-import { closeQuietly, settingsFor } from './support/upstream-client.js';
+import { buildImage, type FaultUpstream, MemoryBlobStore, MemoryManifestStore } from '@breakwater/test-kit';
+import { beforeEach, expect, test } from '@jest/globals';
+import { errorOf, type TestCache, type TestCacheOptions, until } from './support/cluster.js';
+import { useCluster } from './support/use-cluster.js';
 
 // Registry, token server and content server are origins of their own: what one does is not said of another.
 
@@ -23,35 +10,21 @@ const image = buildImage({ seed: 'origins' });
 const other = buildImage({ seed: 'origins, another' });
 const path = (tag: string) => `/v2/acme/app/manifests/${tag}`;
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
 let stores: { manifests: MemoryManifestStore; blobs: MemoryBlobStore };
-const caches: TestCache[] = [];
-
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-afterAll(() => cluster.stop());
 
 beforeEach(async () => {
-  upstream = await startFaultUpstream({
+  upstream = await cluster.startUpstream(image, {
     auth: { kind: 'bearer', anonymous: true, tokenLifetimeS: 60 },
     clock: cluster.clock,
   });
-  upstream.add('app', 'v1', image);
   upstream.add('app', 'v2', other);
-  cluster.configure(settingsFor(upstream.host));
   stores = { manifests: new MemoryManifestStore(), blobs: new MemoryBlobStore() };
-});
-afterEach(async () => {
-  for (const cache of caches.splice(0)) await cache.stop();
-  await closeQuietly(upstream);
 });
 
 async function start(options: TestCacheOptions = {}): Promise<TestCache> {
-  const cache = await cluster.startCache({ ...stores, ...options });
-  caches.push(cache);
-  return cache;
+  return cluster.startCache({ ...stores, ...options });
 }
 
 async function downOrigins(): Promise<readonly string[]> {

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProxyCacheSettings } from '@breakwater/registry-core';
 import {
   buildImage,
   buildIndex,
@@ -12,51 +11,27 @@ import {
   repositoryOf,
   startFaultUpstream,
 } from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  errorOf,
-  startCluster,
-  type TestCache,
-  type TestCacheOptions,
-  type TestCluster,
-  until,
-} from './support/cluster.js';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { errorOf, type TestCache, type TestCacheOptions, until } from './support/cluster.js';
 import { closeQuietly, settingsFor } from './support/upstream-client.js';
+import { useCluster } from './support/use-cluster.js';
 
 const image = buildImage({ seed: 'cache' });
 const next = buildImage({ seed: 'cache, later' });
 const path = '/v2/acme/app/manifests/v1';
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
 let manifests: MemoryManifestStore;
 let blobs: MemoryBlobStore;
 let cache: TestCache;
 
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-
-afterAll(() => cluster.stop());
-
 beforeEach(async () => {
-  upstream = await startFaultUpstream();
-  upstream.add('app', 'v1', image);
-  configure();
+  upstream = await cluster.startUpstream(image);
   manifests = new MemoryManifestStore();
   blobs = new MemoryBlobStore();
   cache = await cluster.startCache({ manifests, blobs });
 });
-
-afterEach(async () => {
-  await cache.stop();
-  await closeQuietly(upstream);
-});
-
-/** A day of staleness and an hour between checks, but for the changes. */
-function configure(changes: Partial<ProxyCacheSettings> = {}): void {
-  cluster.configure(settingsFor(upstream.host, changes));
-}
 
 async function restart(options: TestCacheOptions = {}): Promise<void> {
   await cache.stop();
@@ -178,7 +153,7 @@ describe('I3: a fresh tag waits for nobody', () => {
     await warm();
     cluster.clock.advance({ minutes: 44 });
     await pull();
-    configure({ checkIntervalS: 599 });
+    cluster.proxy({ checkIntervalS: 599 });
     await restart();
     upstream.reset();
     cluster.clock.advance({ days: 2 });
@@ -303,9 +278,9 @@ describe('stale tags', () => {
     await upstream.kill();
     cluster.clock.advance({ days: 3 });
     expect((await pull()).status).toBe(503);
-    configure({ stalenessPeriodS: 7 * 86_400 });
+    cluster.proxy({ stalenessPeriodS: 7 * 86_400 });
     expect(isImage(await pull())).toBe(true);
-    configure({ stalenessPeriodS: 3_600 });
+    cluster.proxy({ stalenessPeriodS: 3_600 });
     expect((await pull()).status).toBe(503);
   });
 
@@ -319,7 +294,7 @@ describe('stale tags', () => {
     expect(served.headers.warning).toMatch(why === 'removed' ? /no longer has this tag/ : /denies access/);
     expect(cache.told('shielded-pull')).toMatchObject([{ why, failureClass: why }]);
     expect(cache.told('upstream-down')).toEqual([]);
-    configure({ [setting]: false });
+    cluster.proxy({ [setting]: false });
     const passed = await pull();
     expect([passed.status, errorOf(passed).code, errorOf(passed).detail?.['reason']]).toEqual([status, code, why]);
     // P13: a refusal is remembered for a while.
@@ -329,7 +304,7 @@ describe('stale tags', () => {
   });
 
   test('denied with credentials is 403, which the admin must see', async () => {
-    configure({
+    cluster.proxy({
       credentials: { username: 'robot', password: 'hunter2' },
       credentialVersion: 2,
       serveWhenDenied: false,
@@ -444,7 +419,7 @@ describe('absent and lapsed', () => {
   );
 
   test('a staleness period of 0 never serves unconfirmed', async () => {
-    configure({ stalenessPeriodS: 0, checkIntervalS: null });
+    cluster.proxy({ stalenessPeriodS: 0, checkIntervalS: null });
     expect(isImage(await pull())).toBe(true);
     expect(isImage(await pull())).toBe(true);
     expect(asked()).toEqual(['GET manifest', 'HEAD manifest']);
@@ -490,7 +465,7 @@ describe('a 429 with Retry-After', () => {
     ]);
     cluster.clock.advance({ seconds: 170 });
     expect((await pull('/v2/acme/app/manifests/v2')).headers['retry-after']).toBe('30');
-    configure({ stalenessPeriodS: 3_600 });
+    cluster.proxy({ stalenessPeriodS: 3_600 });
     expect((await pull()).status).toBe(429);
     expect(upstream.count()).toBe(0);
     cluster.clock.advance({ seconds: 31 });
@@ -498,8 +473,8 @@ describe('a 429 with Retry-After', () => {
   });
 
   test('it binds one credential, and not the organization with another', async () => {
-    configure({ credentials: { username: 'one', password: 'x' } });
-    cluster.configure(settingsFor(upstream.host, { organization: repositoryOf('other/x').organization }));
+    cluster.proxy({ credentials: { username: 'one', password: 'x' } });
+    cluster.proxy({ organization: repositoryOf('other/x').organization });
     upstream.fault({ kind: 'status', status: 429, headers: { 'Retry-After': '200' } }, { times: 1 });
     expect((await pull()).status).toBe(429);
     expect((await pull('/v2/other/app/manifests/v1')).status).toBe(200);
@@ -524,7 +499,7 @@ describe('who may', () => {
   });
 
   test('nobody sees anything before the host has let them in', async () => {
-    cluster.configure(settingsFor(upstream.host, { organization: repositoryOf('private/x').organization }));
+    cluster.proxy({ organization: repositoryOf('private/x').organization });
     const anonymous = await pull('/v2/private/app/manifests/v1');
     expect([anonymous.status, errorOf(anonymous).code, anonymous.headers['www-authenticate']]).toEqual([
       401,
@@ -593,7 +568,7 @@ describe('S26: organizations with the same repository', () => {
   });
 
   test('and the same upstream do not either', async () => {
-    cluster.configure(settingsFor(upstream.host, { organization: repositoryOf('other/x').organization }));
+    cluster.proxy({ organization: repositoryOf('other/x').organization });
     await warm();
     await pull('/v2/other/app/manifests/v1');
     expect(asked()).toEqual(['GET manifest']);
@@ -605,7 +580,7 @@ describe('S26: organizations with the same repository', () => {
     await warm();
     cluster.configure(settingsFor(second.host, { credentialVersion: 2 }));
     expect(isImage(await pull(), next)).toBe(true);
-    configure({ credentialVersion: 3 });
+    cluster.proxy({ credentialVersion: 3 });
     expect(isImage(await pull())).toBe(true);
     expect(upstream.count()).toBe(0);
     await cache.stop();

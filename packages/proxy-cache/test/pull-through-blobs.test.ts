@@ -9,18 +9,10 @@ import {
   MemoryBlobStore,
   type RawAnswer,
   repositoryOf,
-  startFaultUpstream,
 } from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  errorOf,
-  startCluster,
-  type TestCache,
-  type TestCacheOptions,
-  type TestCluster,
-  until,
-} from './support/cluster.js';
-import { closeQuietly, settingsFor } from './support/upstream-client.js';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { errorOf, type TestCache, type TestCacheOptions, until } from './support/cluster.js';
+import { useCluster } from './support/use-cluster.js';
 
 const image = buildImage({ seed: 'blobs', layers: [3_000_000, 20_000] });
 const [big, small] = image.layers.map(({ digest }) => ({ digest, bytes: image.blobs.get(digest) ?? Buffer.alloc(0) }));
@@ -28,28 +20,15 @@ if (big === undefined || small === undefined) throw new Error('the image has two
 const bigPath = `/v2/acme/app/blobs/${big.digest}`;
 const smallPath = `/v2/acme/app/blobs/${small.digest}`;
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
 let blobs: MemoryBlobStore;
 let cache: TestCache;
 
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-
-afterAll(() => cluster.stop());
-
 beforeEach(async () => {
-  upstream = await startFaultUpstream();
-  upstream.add('app', 'v1', image);
-  cluster.configure(settingsFor(upstream.host));
+  upstream = await cluster.startUpstream(image);
   blobs = new MemoryBlobStore();
   cache = await cluster.startCache({ blobs });
-});
-
-afterEach(async () => {
-  await cache.stop();
-  await closeQuietly(upstream);
 });
 
 async function restart(options: TestCacheOptions): Promise<void> {

@@ -1,7 +1,7 @@
-import { buildImage, type FaultUpstream, startFaultUpstream } from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { startCluster, type TestCache, type TestCluster, until } from './support/cluster.js';
-import { closeQuietly, settingsFor } from './support/upstream-client.js';
+import { buildImage, type FaultUpstream } from '@breakwater/test-kit';
+import { beforeEach, expect, test } from '@jest/globals';
+import { type TestCache, until } from './support/cluster.js';
+import { useCluster } from './support/use-cluster.js';
 
 // What an upstream tells of its rate limit, and what is not asked any more when little of it is left.
 
@@ -13,23 +13,14 @@ const limited = (remaining: number) =>
     headers: { 'RateLimit-Limit': '100;w=21600', 'RateLimit-Remaining': `${remaining};w=21600` },
   }) as const;
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
 let cache: TestCache;
 
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-afterAll(() => cluster.stop());
 beforeEach(async () => {
-  upstream = await startFaultUpstream();
-  upstream.add('app', 'v1', buildImage({ seed: 'limits' }));
-  cluster.configure(settingsFor(upstream.host, { checkIntervalS: HOUR_S, stalenessPeriodS: 24 * HOUR_S }));
+  upstream = await cluster.startUpstream(buildImage({ seed: 'limits' }));
+  cluster.proxy({ checkIntervalS: HOUR_S, stalenessPeriodS: 24 * HOUR_S });
   cache = await cluster.startCache();
-});
-afterEach(async () => {
-  await cache.stop();
-  await closeQuietly(upstream);
 });
 
 test('with enough of the limit left, a pull late in the check interval checks ahead', async () => {

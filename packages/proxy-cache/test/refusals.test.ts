@@ -1,10 +1,11 @@
 import { digestOf } from '@breakwater/registry-core';
 import { buildImage, type FaultUpstream, movableClock, startFaultUpstream } from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { RememberedRefusals } from '../src/remembered-refusals.js';
 import { UpstreamError } from '../src/upstream/upstream-error.js';
-import { errorOf, startCluster, type TestCache, type TestCluster } from './support/cluster.js';
+import { errorOf, type TestCache } from './support/cluster.js';
 import { closeQuietly, settingsFor } from './support/upstream-client.js';
+import { useCluster } from './support/use-cluster.js';
 
 // P13: what an upstream said no to is not asked again for a while, whatever was asked for; what was no answer is.
 
@@ -18,23 +19,13 @@ const WAYS = [
 ] as const;
 const referrers = `/v2/acme/app/referrers/${nobody}`;
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
 let cache: TestCache;
 
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-afterAll(() => cluster.stop());
 beforeEach(async () => {
-  upstream = await startFaultUpstream();
-  upstream.add('app', 'v1', image);
-  cluster.configure(settingsFor(upstream.host));
+  upstream = await cluster.startUpstream(image);
   cache = await cluster.startCache();
-});
-afterEach(async () => {
-  await cache.stop();
-  await closeQuietly(upstream);
 });
 
 /** How many requests this many of ours are for the upstream. */
@@ -55,7 +46,7 @@ describe.each(WAYS)('%s', (_what, path) => {
   });
 
   test.each([401, 403])('%i is asked for once in thirty seconds', async (status) => {
-    cluster.configure(settingsFor(upstream.host, { credentials: { username: 'puller', password: 'x' } }));
+    cluster.proxy({ credentials: { username: 'puller', password: 'x' } });
     upstream.fault({ kind: 'status', status });
     expect(await requestsFor(path, 403)).toBe(1);
     cluster.clock.advance({ ms: 29_999 });
@@ -66,10 +57,10 @@ describe.each(WAYS)('%s', (_what, path) => {
 
   test('other credentials are tried at once', async () => {
     const credentials = { username: 'puller', password: 'x' };
-    cluster.configure(settingsFor(upstream.host, { credentials, credentialVersion: 1 }));
+    cluster.proxy({ credentials, credentialVersion: 1 });
     upstream.fault({ kind: 'status', status: 403 });
     expect(await requestsFor(path, 403)).toBe(1);
-    cluster.configure(settingsFor(upstream.host, { credentials, credentialVersion: 2 }));
+    cluster.proxy({ credentials, credentialVersion: 2 });
     expect(await requestsFor(path, 403)).toBe(1);
   });
 
@@ -96,7 +87,7 @@ describe.each(WAYS)('%s', (_what, path) => {
 });
 
 test('referrers: 403 is asked for once in thirty seconds; 404 is an answer, which is kept', async () => {
-  cluster.configure(settingsFor(upstream.host, { credentials: { username: 'puller', password: 'x' } }));
+  cluster.proxy({ credentials: { username: 'puller', password: 'x' } });
   upstream.fault({ kind: 'status', status: 403 });
   expect(await requestsFor(referrers, 403)).toBe(1);
   cluster.clock.advance({ seconds: 30 });

@@ -12,9 +12,10 @@ import {
   repositoryOf,
   startFaultUpstream,
 } from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { startCluster, type TestCache, type TestCacheOptions, type TestCluster, until } from './support/cluster.js';
-import { closeQuietly, settingsFor } from './support/upstream-client.js';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type TestCache, type TestCacheOptions, until } from './support/cluster.js';
+import { closeQuietly } from './support/upstream-client.js';
+import { useCluster } from './support/use-cluster.js';
 
 const MIB = 1024 * 1024;
 const image = buildImage({ seed: 'resumed', layers: [8 * MIB] });
@@ -24,33 +25,24 @@ const { digest, size } = layer;
 const path = `/v2/acme/app/blobs/${digest}`;
 const BLOBS = { match: { kind: 'blob' } } as const;
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
 let other: FaultUpstream;
 let blobs: MemoryBlobStore;
 let spoolDirectory: string;
 let cache: TestCache;
 
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-
-afterAll(() => cluster.stop());
-
 beforeEach(async () => {
-  upstream = await startFaultUpstream();
-  upstream.add('app', 'v1', image);
+  upstream = await cluster.startUpstream(image);
   other = await startFaultUpstream();
   other.add('app', 'v1', image);
-  cluster.configure(settingsFor(upstream.host));
+  cluster.proxy();
   blobs = new MemoryBlobStore();
   spoolDirectory = await mkdtemp(join(tmpdir(), 'breakwater-spool-'));
   await start();
 });
 
 afterEach(async () => {
-  await cache.stop();
-  await closeQuietly(upstream);
   await closeQuietly(other);
   await rm(spoolDirectory, { recursive: true, force: true });
 });

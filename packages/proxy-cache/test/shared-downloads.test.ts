@@ -2,16 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  buildImage,
-  type FaultUpstream,
-  MemoryBlobStore,
-  type RawAnswer,
-  startFaultUpstream,
-} from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { errorOf, startCluster, type TestCache, type TestCluster, until } from './support/cluster.js';
-import { closeQuietly, settingsFor } from './support/upstream-client.js';
+import { buildImage, type FaultUpstream, MemoryBlobStore, type RawAnswer } from '@breakwater/test-kit';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { errorOf, type TestCache, until } from './support/cluster.js';
+import { useCluster } from './support/use-cluster.js';
 
 // Two processes of a cluster that share database, spool and store. Processes that are killed: registry-host/test.
 
@@ -23,7 +17,7 @@ const { digest } = layer;
 const path = `/v2/acme/app/blobs/${digest}`;
 const BLOBS = { match: { kind: 'blob' } } as const;
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
 let blobs: MemoryBlobStore;
 let imports: number;
@@ -31,16 +25,8 @@ let spoolDirectory: string;
 let one: TestCache;
 let two: TestCache;
 
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-
-afterAll(() => cluster.stop());
-
 beforeEach(async () => {
-  upstream = await startFaultUpstream();
-  upstream.add('app', 'v1', image);
-  cluster.configure(settingsFor(upstream.host));
+  upstream = await cluster.startUpstream(image);
   blobs = new MemoryBlobStore();
   imports = 0;
   const store = blobs.import.bind(blobs);
@@ -54,9 +40,6 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await one.stop();
-  await two.stop();
-  await closeQuietly(upstream);
   await rm(spoolDirectory, { recursive: true, force: true });
 });
 
@@ -70,7 +53,7 @@ test('I8: twenty at each of two processes are one GET, and everybody has the rig
   expect(answers.filter(isWhole)).toHaveLength(40);
   expect([gets(), imports]).toEqual([1, 1]);
   await until('an empty spool', async () => (await one.spooled()).length === 0);
-  expect(await cluster.database.knex('download_lease')).toEqual([]);
+  await until('no lease', async () => (await cluster.database.knex('download_lease')).length === 0);
 });
 
 test('a range of what has arrived at another process is answered while the rest is on its way', async () => {

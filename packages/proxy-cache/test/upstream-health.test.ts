@@ -1,62 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProxyCacheSettings } from '@breakwater/registry-core';
-import {
-  breakImage,
-  buildImage,
-  type FaultUpstream,
-  MemoryBlobStore,
-  MemoryManifestStore,
-  startFaultUpstream,
-} from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  errorOf,
-  startCluster,
-  type TestCache,
-  type TestCacheOptions,
-  type TestCluster,
-  until,
-} from './support/cluster.js';
-import { closeQuietly, settingsFor } from './support/upstream-client.js';
+import { breakImage, buildImage, type FaultUpstream, MemoryBlobStore, MemoryManifestStore } from '@breakwater/test-kit';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { errorOf, type TestCache, type TestCacheOptions, until } from './support/cluster.js';
+import { useCluster } from './support/use-cluster.js';
 
 const image = buildImage({ seed: 'health' });
 const next = buildImage({ seed: 'health, later' });
 const path = '/v2/acme/app/manifests/v1';
 
-let cluster: TestCluster;
+const cluster = useCluster();
 let upstream: FaultUpstream;
 let manifests: MemoryManifestStore;
 let blobs: MemoryBlobStore;
-const caches: TestCache[] = [];
-
-beforeAll(async () => {
-  cluster = await startCluster();
-});
-
-afterAll(() => cluster.stop());
 
 beforeEach(async () => {
-  upstream = await startFaultUpstream();
-  upstream.add('app', 'v1', image);
-  configure();
+  upstream = await cluster.startUpstream(image);
   manifests = new MemoryManifestStore();
   blobs = new MemoryBlobStore();
 });
 
-afterEach(async () => {
-  for (const cache of caches.splice(0)) await cache.stop();
-  await closeQuietly(upstream);
-});
-
-function configure(changes: Partial<ProxyCacheSettings> = {}): void {
-  cluster.configure(settingsFor(upstream.host, changes));
-}
-
 /** Another process, on the same stores. */
 async function start(options: TestCacheOptions = {}): Promise<TestCache> {
-  const cache = await cluster.startCache({ manifests, blobs, ...options });
-  caches.push(cache);
-  return cache;
+  return cluster.startCache({ manifests, blobs, ...options });
 }
 
 /** A process that has the tag, which is due for a check. */
