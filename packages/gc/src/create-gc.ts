@@ -21,6 +21,7 @@ import { readPeriods } from './options.js';
 import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, UpstreamState } from './ports.js';
 import { postgresJournal } from './postgres/postgres-journal.js';
 import { recordedRuns } from './postgres/recorded-runs.js';
+import { QuotaRoom } from './quota-room.js';
 import type { GcReport } from './report.js';
 import { blankJournal } from './run-journal.js';
 import { Schedule } from './schedule.js';
@@ -74,6 +75,8 @@ export interface Gc {
    * @throws GcError GC_RUNNING, GC_STOPPED, GC_UNAVAILABLE: nothing was done
    */
   runOnce(options?: RunOptions): Promise<GcReport>;
+  /** Room in the quotas of organizations, for whoever stores what it pulls. Everything fits without the port `usage`. */
+  readonly quota: QuotaRoom;
   /** Runs on the interval from now on. */
   start(): void;
   /** No run begins after this. Resolves when the one in flight has reached a safe point and all uses are written. */
@@ -129,9 +132,11 @@ export function createGc(options: GcOptions): Gc {
   const operations = gcOperations(runOnce, async (before, limit) =>
     knex === undefined ? [] : recordedRuns(knex, before, limit),
   );
+  const { quotas, usage, upstreams } = options;
   return {
     middleware: () => servedMiddleware(notes),
     runOnce,
+    quota: new QuotaRoom({ quotas, usage, upstreams, clock, graceMs, holdMs }),
     start: () => schedule.start(),
     async stop() {
       schedule.stop();

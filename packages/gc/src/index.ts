@@ -27,6 +27,7 @@ export type {
   UpstreamState,
 } from './ports.js';
 export { gcMigrations } from './postgres/migrations.js';
+export type { QuotaRoom, QuotaState } from './quota-room.js';
 export type {
   Braked,
   DisposeNumbers,

@@ -98,8 +98,16 @@ export interface QuotaTags {
     organization: OrganizationName | undefined,
     cursor: string | undefined,
   ): Promise<{ readonly quotas: readonly Quota[]; readonly next: string | undefined }>;
-  /** Tags, pinned ones left out, and uses by digest, that were last used before a time, the longest ago first. */
-  leastRecentlyUsed(of: UpstreamOf, usedBefore: number, limit: number): Promise<readonly ExpirableTag[]>;
+  /**
+   * Tags, pinned ones left out, and uses by digest, that were last used before a time, the longest ago first; with `after`
+   * those that come after one of them.
+   */
+  leastRecentlyUsed(
+    of: UpstreamOf,
+    usedBefore: number,
+    limit: number,
+    after?: ExpirableTag,
+  ): Promise<readonly ExpirableTag[]>;
 }
 
 /** What is known of an upstream. Times are ms since the epoch. */

@@ -12,6 +12,7 @@ import { DownloadLeases } from './blobs/download-leases.js';
 import { DownloadSlots } from './blobs/download-slots.js';
 import { EventLoopLag } from './blobs/event-loop-lag.js';
 import { PullThroughBlobs } from './blobs/pull-through-blobs.js';
+import { QuotaGate } from './blobs/quota-gate.js';
 import { Spool, type SpoolUsage } from './blobs/spool.js';
 import { CacheChecks } from './cache-view/cache-checks.js';
 import { BackgroundFetches } from './completing/background-fetches.js';
@@ -185,7 +186,8 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const manifests = new PullThroughManifests({ ...shared, tags, digestUses, manifests: hotManifests, checks, choices });
   const limits = options.downloads;
   const leases = new DownloadLeases(new DownloadLeaseTable(knex), clock, logger, limits.leaseMs);
-  const blobs = new PullThroughBlobs({ ...shared, local: localBlobs, spool, slots, limits, leases });
+  const quota = new QuotaGate(options.quota, logger);
+  const blobs = new PullThroughBlobs({ ...shared, local: localBlobs, spool, slots, limits, leases, quota });
   const warmTable = new WarmTable(knex);
   const fetch = fetchThrough(blobs, manifests);
   const background = new BackgroundFetches({
@@ -281,6 +283,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     summaries,
     missing,
     timeline,
+    quota,
     clock,
     tags,
     manifests: options.manifests,

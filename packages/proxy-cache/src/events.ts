@@ -77,9 +77,12 @@ export interface ProxyCacheEvents {
   readonly 'prefetch-failed': readonly [UpstreamFailure];
   /** The upstream sent content that does not match its digest. It was neither stored nor served whole. */
   readonly 'integrity-failure': readonly [AboutContent & RequestFacts & { readonly failureClass: 'integrity' }];
-  /** What a client got could not be kept: our own disk or database failed. The next pull fetches it again. */
+  /**
+   * What a client got could not be kept: our own disk or database failed, or the quota of the organization has no room. The
+   * next pull fetches it again.
+   */
   readonly 'not-stored': readonly [
-    AboutContent & RequestFacts & { readonly failureClass: 'storage' | 'database' | 'overload' },
+    AboutContent & RequestFacts & { readonly failureClass: 'storage' | 'database' | 'overload' | 'quota' },
   ];
   /** HEAD and GET of a tag disagreed about its digest; the bytes of GET count. */
   readonly 'head-get-mismatch': readonly [AboutContent];

@@ -15,7 +15,7 @@ import type { Knex } from 'knex';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from './blobs/download-slots.js';
 import { nodeSpoolDisk, type SpoolDisk } from './blobs/spool-disk.js';
 import { DEFAULT_REFUSAL_LIMITS, type RefusalLimits } from './http/refusal-budget.js';
-import type { AuditLog, ContentFootprint, Lookup } from './ports.js';
+import type { AuditLog, ContentFootprint, Lookup, StorageQuota } from './ports.js';
 import { DEFAULT_DEADLINES, type Deadlines } from './upstream/deadlines.js';
 import { systemLookup } from './upstream/resolver.js';
 
@@ -58,6 +58,8 @@ export interface ProxyCacheOptions {
   readonly messages?: Messages;
   /** Says what a purge would free; without it previews do not. */
   readonly footprint?: ContentFootprint;
+  /** Who says whether there is room in the quota of an organization; without it everything is stored. */
+  readonly quota?: StorageQuota;
   /** Where pins and purges are written down; default nowhere. */
   readonly audit?: AuditLog;
   /** How often memory follows Postgres and due checks are looked for, in milliseconds. Default 1,000. */
@@ -68,11 +70,15 @@ export interface ProxyCacheOptions {
 
 /** Options with nothing left open. */
 export type ResolvedOptions = Required<
-  Omit<ProxyCacheOptions, 'deadlines' | 'downloads' | 'footprint' | 'refusals' | 'sharedTokens' | 'upstreamProxyUrl'>
+  Omit<
+    ProxyCacheOptions,
+    'deadlines' | 'downloads' | 'footprint' | 'quota' | 'refusals' | 'sharedTokens' | 'upstreamProxyUrl'
+  >
 > & {
   readonly upstreamProxyUrl?: string;
   readonly sharedTokens?: KeyValueStore;
   readonly footprint?: ContentFootprint;
+  readonly quota?: StorageQuota;
   readonly deadlines: Deadlines;
   readonly downloads: DownloadLimits;
   readonly refusals: RefusalLimits;

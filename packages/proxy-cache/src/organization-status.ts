@@ -1,4 +1,5 @@
 import type { Clock, FailureClass, ProxyCacheSettings } from '@breakwater/registry-core';
+import type { QuotaGate } from './blobs/quota-gate.js';
 import type { HealthRecord } from './health/health-record.js';
 import type { UpstreamHealth } from './health/upstream-health.js';
 import type { CachedTagSummaries, CachedTagSummary } from './postgres/cached-tag-summary.js';
@@ -19,6 +20,17 @@ export interface OrganizationStatus {
   readonly missing: MissingSummary;
   readonly lastDay: Counts;
   readonly storage: StorageStatus;
+  readonly quota: QuotaStatus;
+}
+
+/** How an organization stands with its quota. */
+export interface QuotaStatus {
+  /** `full`: what is stored may not be taken, so that pulls are streamed through and not kept. */
+  readonly status: 'none' | 'ok' | 'full';
+  readonly limitBytes?: number;
+  readonly usedBytes?: number;
+  /** The last minute in which something was not kept because of it, within 24 hours. ms since the epoch. */
+  readonly lastNotStoredAt?: number;
 }
 
 /** Whether what clients get can be kept. */
@@ -29,6 +41,8 @@ export interface StorageStatus {
   readonly lastFailureAt?: number;
 }
 
+/** Why something is not kept, other than for a quota. */
+const OWN_FAILURES = ['storage', 'database', 'overload'] as const;
 /** How long after a failure the disk is not yet taken to be in order, ms: pulls that store something may be rare. */
 const FAILING_FOR_MS = 5 * 60_000;
 
@@ -50,6 +64,7 @@ export interface StatusParts {
   readonly summaries: Pick<CachedTagSummaries, 'find'>;
   readonly missing: Pick<MissingContentTable, 'summary'>;
   readonly timeline: Pick<OutageTimeline, 'lastDay' | 'latest'>;
+  readonly quota: Pick<QuotaGate, 'state'>;
   readonly clock: Clock;
 }
 
@@ -63,12 +78,13 @@ export async function organizationStatus(
 ): Promise<OrganizationStatus> {
   const { organization, upstream: host, stalenessPeriodS } = settings;
   const now = parts.clock.now();
-  const [upstream, cached, missing, lastDay, lastFailureAt] = await Promise.all([
+  const [upstream, cached, missing, lastDay, lastFailureAt, quota] = await Promise.all([
     upstreamStatus(parts, settings, now),
     parts.summaries.find(organization, settings.upstream, now - stalenessPeriodS * 1000),
     parts.missing.summary({ organization, upstream: host }, settings.prefetch === 'off' ? 'warm' : undefined),
     parts.timeline.lastDay(organization),
-    parts.timeline.latest(organization, 'not_stored'),
+    parts.timeline.latest(organization, 'not_stored', OWN_FAILURES),
+    quotaStatus(parts, settings),
   ]);
   // With a period of 0 nothing may be served unconfirmed, however young it is.
   const lapsed = stalenessPeriodS === 0 ? cached.tags : cached.lapsed;
@@ -76,7 +92,18 @@ export async function organizationStatus(
     lastFailureAt === undefined
       ? ({ status: 'ok' } as const)
       : ({ status: now - lastFailureAt <= FAILING_FOR_MS ? 'failing' : 'ok', lastFailureAt } as const);
-  return { at: now, settings, upstream, cached: { ...cached, lapsed }, missing, lastDay, storage };
+  return { at: now, settings, upstream, cached: { ...cached, lapsed }, missing, lastDay, storage, quota };
+}
+
+async function quotaStatus({ quota, timeline }: StatusParts, settings: ProxyCacheSettings): Promise<QuotaStatus> {
+  const [state, lastNotStoredAt] = await Promise.all([
+    quota.state(settings),
+    timeline.latest(settings.organization, 'not_stored', ['quota']),
+  ]);
+  const last = lastNotStoredAt === undefined ? {} : { lastNotStoredAt };
+  if (state === undefined) return { status: 'none', ...last };
+  const { limitBytes, usedBytes, isFull } = state;
+  return { status: isFull ? 'full' : 'ok', limitBytes, usedBytes, ...last };
 }
 
 async function upstreamStatus(

@@ -51,6 +51,24 @@ export interface ContentFootprint {
   freedBy(question: FootprintQuestion): Promise<FootprintBytes>;
 }
 
+/** The most bytes that an organization keeps of its upstream. */
+export interface Quota {
+  readonly organization: OrganizationName;
+  readonly upstream: string;
+  readonly quotaBytes: number;
+}
+
+/** Whoever keeps quotas. */
+export interface StorageQuota {
+  /**
+   * Room for so many bytes, there now or once garbage collection has made it; `undefined` = none, for what is stored may
+   * not be taken. What it resolves to is called in the end with whether they were stored.
+   */
+  reserve(of: Quota, bytes: number): Promise<((isStored: boolean) => void) | undefined>;
+  /** How many bytes are stored, and whether not one more would be. */
+  state(of: Quota): Promise<{ readonly usedBytes: number; readonly isFull: boolean }>;
+}
+
 /** Where is written down what administrators do. */
 export interface AuditLog {
   /** @throws RegistryError UNAVAILABLE */

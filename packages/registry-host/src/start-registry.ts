@@ -350,6 +350,10 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     maxManifestBytes: config.maxManifestBytes,
     ...(config.upstreamProxyUrl === undefined ? {} : { upstreamProxyUrl: config.upstreamProxyUrl }),
     footprint: new PostgresContentFootprint({ database }),
+    quota: {
+      reserve: (of, bytes) => gc.quota.reserve(of, bytes),
+      state: (of) => gc.quota.state(of),
+    },
     audit: orgSettings.audit,
     sharedTokens: shared.values,
     messages: shared.messages,
@@ -357,7 +361,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     ...(deadlines === undefined ? {} : { deadlines }),
     ...(downloads === undefined ? {} : { downloads }),
   });
-  const gc = createGc({
+  const gc: Gc = createGc({
     knex: database,
     clock,
     logger,

@@ -21,7 +21,7 @@ export interface QuotaParts {
 /**
  * Takes the least recently pulled images of organizations that have more than their quota, until they have no more. What
  * is pinned, may be being pulled, or is held for an outage stays, and the organization over its quota (F126). A dry run
- * names those that would go first.
+ * names those that would go first, and more may: what images share with others is not freed with them.
  */
 export async function reclaimForQuota(
   context: RunContext,
@@ -45,10 +45,12 @@ async function reclaim(
   let excess = (await parts.usage.bytesOf(quota.organization)) - quota.quotaBytes;
   if (excess <= 0) return;
   numbers.organizations += 1;
+  const counted = new Set<string>();
+  let after: ExpirableTag | undefined;
   while (excess > 0) {
     await safePoint(context);
     const hold = await parts.holds.of(quota.organization, quota.upstream);
-    const oldest = await parts.quotas.leastRecentlyUsed(quota, parts.usedBefore, DELETE_BATCH);
+    const oldest = await parts.quotas.leastRecentlyUsed(quota, parts.usedBefore, DELETE_BATCH, after);
     if (oldest.length === 0) break;
     if (hold.kind !== 'free') {
       for (const tag of oldest) {
@@ -57,16 +59,22 @@ async function reclaim(
       }
       break;
     }
-    const chosen = await enough(oldest, excess, parts.usage);
+    const { chosen, bytes } = await enough(oldest, excess, parts.usage, counted);
     const gone = oneEach(await parts.expire(chosen), chosen, 'expire');
     const expired = chosen.filter((_, index) => gone[index] === true);
     for (const tag of expired) tally.expire(tag, 'quota');
     numbers.expired += expired.length;
-    if (context.dryRun || expired.length === 0) break;
+    if (expired.length === 0) break;
+    if (context.dryRun) {
+      excess -= bytes;
+      after = chosen.at(-1);
+      continue;
+    }
+    counted.clear();
     await parts.sweep();
     excess = (await parts.usage.bytesOf(quota.organization)) - quota.quotaBytes;
   }
-  if (!context.dryRun && excess > 0) numbers.over += 1;
+  if (excess > 0) numbers.over += 1;
 }
 
 /**
@@ -77,17 +85,32 @@ async function enough(
   tags: readonly ExpirableTag[],
   excess: number,
   usage: ContentUsage,
-): Promise<readonly ExpirableTag[]> {
-  const sizes = oneEach(await usage.imageBytes(tags), tags, 'imageBytes');
-  const counted = new Set<string>();
+  counted: Set<string>,
+): Promise<{ readonly chosen: readonly ExpirableTag[]; readonly bytes: number }> {
   let bytes = 0;
-  for (const [index, { repository, digest }] of tags.entries()) {
-    const key = `${repository.name}\n${digest}`;
-    if (!counted.has(key)) bytes += sizes[index] ?? 0;
-    counted.add(key);
-    if (bytes >= excess) return tags.slice(0, index + 1);
+  for (const [index, size] of (await imagesBytes(tags, usage, counted)).entries()) {
+    bytes += size;
+    if (bytes >= excess) return { chosen: tags.slice(0, index + 1), bytes };
   }
-  return tags;
+  return { chosen: tags, bytes };
+}
+
+/**
+ * Bytes of the image of each tag; 0 for a tag of an image that another one before it has.
+ * @param counted images that were counted already; those of the tags are added
+ */
+export async function imagesBytes(
+  tags: readonly ExpirableTag[],
+  usage: ContentUsage,
+  counted = new Set<string>(),
+): Promise<readonly number[]> {
+  const sizes = oneEach(await usage.imageBytes(tags), tags, 'imageBytes');
+  return tags.map(({ repository, digest }, index) => {
+    const key = `${repository.name}\n${digest}`;
+    const isCounted = counted.has(key);
+    counted.add(key);
+    return isCounted ? 0 : (sizes[index] ?? 0);
+  });
 }
 
 /** What tells a tag from all others. */

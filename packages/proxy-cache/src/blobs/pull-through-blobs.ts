@@ -25,9 +25,10 @@ import type { DownloadLimits, DownloadSlots } from './download-slots.js';
 import { FailoverBlob } from './failover-blob.js';
 import { FollowedDownload } from './follow-download.js';
 import { GrowingBlob } from './growing-blob.js';
+import type { Admission, QuotaGate } from './quota-gate.js';
 import type { Spool, SpoolUsage } from './spool.js';
 import type { SpoolFile } from './spool-file.js';
-import { isStorageFailure, storageFailure } from './storage-failure.js';
+import { isStorageFailure, quotaFull, storageFailure } from './storage-failure.js';
 import { Transfer } from './transfer.js';
 import { UncachedBlob } from './uncached-blob.js';
 
@@ -38,6 +39,7 @@ export interface PullThroughBlobsParts {
   readonly slots: DownloadSlots;
   readonly limits: DownloadLimits;
   readonly leases: DownloadLeases;
+  readonly quota: QuotaGate;
   readonly clock: Clock;
   readonly health: UpstreamHealth;
   readonly upstreams: UpstreamClient;
@@ -68,6 +70,13 @@ interface Joined {
   readonly blob: GrowingBlob;
   /** Resolves when it is over; rejects with what it failed with. */
   readonly ended: Promise<void>;
+  readonly fate: Fate;
+}
+
+/** What becomes of a download: decided before its size is told to those who read. */
+interface Fate {
+  /** False where the quota of the organization has no room for it. */
+  isKept: boolean;
 }
 
 /** Gives a turn to download back. */
@@ -118,13 +127,14 @@ export class PullThroughBlobs {
   /** From the download, which goes to the disk; from the upstream alone where the disk fails. `undefined` = look again. */
   async #fetched(pull: BlobPull): Promise<PulledBlob | undefined> {
     try {
-      const blob = await this.#join(pull).blob.reader();
+      const { blob: growing, fate } = this.#join(pull);
+      const blob = await growing.reader();
       // A download that ended between the look into the store and now has left the blob there, or made room for another.
       if (blob === undefined) return undefined;
       this.#tellPull(pull.repository, pull.digest, 'miss');
       return {
         blob: new FailoverBlob(blob, (failure) => this.#uncached(pull, failure)),
-        headers: forwardedHeaders('uri-miss', true),
+        headers: missHeaders(fate),
       };
     } catch (error) {
       if (!isStorageFailure(error)) throw error;
@@ -175,11 +185,20 @@ export class PullThroughBlobs {
    * counts attempts nor repeats itself over time: whoever calls it decides whether and when to try again.
    *
    * @throws UpstreamError when the upstream does not give it, as a pull would be told
-   * @throws RegistryError UNAVAILABLE with reason `overload`, at once, when clients need the turns; `storage` or
-   *   `database` for failures of our own
+   * @param bytes its size
+   * @throws RegistryError UNAVAILABLE with reason `overload`, at once, when clients need the turns; `quota`, at once, when it
+   *   would not be stored; `storage` or `database` for failures of our own
    */
-  async ensure(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<void> {
+  async ensure(
+    settings: ProxyCacheSettings,
+    repository: ProxiedRepository,
+    digest: Digest,
+    bytes: number,
+  ): Promise<void> {
     if ((await this.#storedSize(repository, digest)) !== undefined) return;
+    const { isKept, end } = await this.parts.quota.admit(settings, bytes);
+    end(false);
+    if (!isKept) throw quotaFull();
     const key = contentKey(repository, digest);
     const pull = { settings, repository, digest, requestId: undefined };
     const joined =
@@ -196,8 +215,9 @@ export class PullThroughBlobs {
     requestId?: RequestIdSource,
   ): Promise<{ readonly size: number; readonly headers: ExtraHeaders } | undefined> {
     // First what is on its way, then what is stored: the other way round, a download that ends in between would be missed.
-    const growing = await this.#joined.get(contentKey(repository, digest))?.blob.size();
-    if (growing !== undefined) return { size: growing, headers: forwardedHeaders('uri-miss', true) };
+    const joined = this.#joined.get(contentKey(repository, digest));
+    const growing = await joined?.blob.size();
+    if (joined !== undefined && growing !== undefined) return { size: growing, headers: missHeaders(joined.fate) };
     let storeFailure: unknown;
     try {
       const stored = await this.#storedSize(repository, digest);
@@ -256,14 +276,15 @@ export class PullThroughBlobs {
       return known;
     }
     const blob = new GrowingBlob();
-    const ended = this.#fetch(blob, pull, turn).finally(() => {
+    const fate = { isKept: true };
+    const ended = this.#fetch(blob, pull, turn, fate).finally(() => {
       this.#joined.delete(key);
       turn?.();
       blob.release().catch((error: unknown) => this.parts.logger.warn({ err: error }, 'a spooled file stays open'));
     });
     // Those who read hear of it from the blob.
     ended.catch(() => undefined);
-    const joined = { blob, ended };
+    const joined = { blob, ended, fate };
     this.#joined.set(key, joined);
     return joined;
   }
@@ -291,7 +312,7 @@ export class PullThroughBlobs {
   }
 
   /** Downloads, or follows the process that does and takes over from it, until the blob is there or has failed. */
-  async #fetch(blob: GrowingBlob, pull: BlobPull, turn: Release | undefined): Promise<void> {
+  async #fetch(blob: GrowingBlob, pull: BlobPull, turn: Release | undefined, fate: Fate): Promise<void> {
     const { repository, digest } = pull;
     const { deadlines, leases, spool, limits, logger } = this.parts;
     try {
@@ -300,7 +321,7 @@ export class PullThroughBlobs {
       const key = { spool: identity, repository, digest };
       for (;;) {
         const claimed = await leases.claim(key);
-        if (claimed instanceof DownloadLease) return await this.#lead(blob, pull, claimed, turn);
+        if (claimed instanceof DownloadLease) return await this.#lead(blob, pull, claimed, turn, fate);
         const firstByteMs = deadlines.clientBudgetMs + limits.downloadQueueMs;
         const options = {
           key,
@@ -321,7 +342,13 @@ export class PullThroughBlobs {
   }
 
   /** Downloads under a lease, which it ends. */
-  async #lead(blob: GrowingBlob, pull: BlobPull, lease: DownloadLease, turn: Release | undefined): Promise<void> {
+  async #lead(
+    blob: GrowingBlob,
+    pull: BlobPull,
+    lease: DownloadLease,
+    turn: Release | undefined,
+    fate: Fate,
+  ): Promise<void> {
     const { settings, repository, digest } = pull;
     const { health, slots } = this.parts;
     let failure: unknown;
@@ -334,7 +361,7 @@ export class PullThroughBlobs {
       if (stored !== undefined) return blob.retire();
       await health.assertMayAsk(settings);
       release ??= await slots.take(repository.organization);
-      await this.#download(blob, pull, lease);
+      await this.#download(blob, pull, lease, fate);
     } catch (error) {
       failure = error;
       throw error;
@@ -345,9 +372,10 @@ export class PullThroughBlobs {
   }
 
   /** Fills the file, and hands it to the host when it is verified and flushed; else leaves what may be gone on with. */
-  async #download(blob: GrowingBlob, pull: BlobPull, lease: DownloadLease): Promise<void> {
+  async #download(blob: GrowingBlob, pull: BlobPull, lease: DownloadLease, fate: Fate): Promise<void> {
     const { settings, repository, digest, requestId } = pull;
-    const { deadlines, failures, logger, spool } = this.parts;
+    const { deadlines, failures, logger, quota, spool } = this.parts;
+    let admission: Admission | undefined;
     const content = { organization: repository.organization, repository: repository.name, reference: digest };
     const file = await spool.begin(repository, digest, lease.holder).catch(asStorageFailure);
     await blob.attach(file, 0);
@@ -358,12 +386,18 @@ export class PullThroughBlobs {
       blob,
       idleMs: deadlines.idleMs,
       signal: deadline.signal,
-      ask: (from) => this.#open(pull, from, deadline.signal),
+      ask: async (from) => {
+        const answer = await this.#open(pull, from, deadline.signal);
+        if (answer.size !== undefined) admission ??= await quota.admit(settings, answer.size);
+        fate.isKept = admission?.isKept ?? true;
+        return answer;
+      },
       onSize: (size) => lease.announce(size),
     });
     try {
       await transfer.run();
     } catch (error) {
+      admission?.end(false);
       const isWrong = isUpstreamError(error) && error.failureClass === 'integrity';
       if (isWrong) failures.tell(settings, content, error, requestId);
       const { reached } = transfer;
@@ -374,7 +408,10 @@ export class PullThroughBlobs {
     } finally {
       deadline.clear();
     }
-    if (await this.#store(pull, file, lease)) blob.retire();
+    admission ??= await quota.admit(settings, transfer.reached);
+    const isStored = admission.isKept ? await this.#store(pull, file, lease) : await this.#letGo(pull, file);
+    admission.end(isStored);
+    if (isStored) blob.retire();
   }
 
   /** Readers have what they need; only keeping it depends on the disk, and on the lease. Never rejects. */
@@ -394,6 +431,13 @@ export class PullThroughBlobs {
     } finally {
       await spool.discard(file).catch(() => undefined);
     }
+  }
+
+  /** Readers have what they need, and the quota has no room for more than that. Never rejects. */
+  async #letGo(pull: BlobPull, file: SpoolFile): Promise<false> {
+    this.#tellNotStored(pull, quotaFull());
+    await this.parts.spool.discard(file).catch(() => undefined);
+    return false;
   }
 
   /** Asks for the blob from a byte on; the answer's headers have to be there within the client budget. */
@@ -444,7 +488,7 @@ export class PullThroughBlobs {
       organization: repository.organization,
       repository: repository.name,
       reference: digest,
-      failureClass: reason === 'database' || reason === 'overload' ? reason : 'storage',
+      failureClass: reason === 'database' || reason === 'overload' || reason === 'quota' ? reason : 'storage',
       ...requestFacts(requestId),
     });
   }
@@ -463,6 +507,10 @@ export class PullThroughBlobs {
 
 function refusalKey({ settings, repository, digest }: Omit<BlobPull, 'requestId'>): string {
   return `blob\n${contentKey(repository, digest)}\n${settings.credentialVersion}`;
+}
+
+function missHeaders({ isKept }: Fate): ExtraHeaders {
+  return forwardedHeaders('uri-miss', isKept, isKept ? undefined : 'quota');
 }
 
 /** A deadline below another one. */

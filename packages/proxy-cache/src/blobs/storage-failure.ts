@@ -12,6 +12,19 @@ export function storageFailure(cause?: unknown): RegistryError {
   });
 }
 
+/** The quota of the organization has no room: for whoever fetches behind clients, who get such a blob all the same. */
+export function quotaFull(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the quota of the organization has no room for the blob', {
+    status: FAILURE_CLASSES.storage.status,
+    detail: { reason: 'quota' },
+  });
+}
+
+/** True for what `quotaFull` makes. */
+export function isQuotaFull(error: unknown): boolean {
+  return isRegistryError(error) && error.detail?.['reason'] === 'quota';
+}
+
 /** Whether a disk of ours, the store's or the spool's, is what failed, and the upstream may have what is wanted. */
 export function isStorageFailure(error: unknown): boolean {
   return isRegistryError(error) && error.code === 'UNAVAILABLE' && error.detail?.['reason'] === 'storage';

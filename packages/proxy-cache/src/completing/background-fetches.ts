@@ -6,6 +6,7 @@ import {
   type ProxyCacheSettings,
   type ProxyCacheSettingsReader,
 } from '@breakwater/registry-core';
+import { isQuotaFull } from '../blobs/storage-failure.js';
 import type { Emit } from '../events.js';
 import { mayAskBehindClients } from '../health/may-ask-behind-clients.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
@@ -41,6 +42,8 @@ const SOURCES_AT_A_TIME = 100;
 const IDLE_MS = 5_000;
 /** How long what failed for reasons of our own is left alone, in milliseconds. */
 const OWN_FAILURE_MS = 10_000;
+/** How long what a quota has no room for is left alone, in milliseconds: garbage collection may make some. */
+const QUOTA_MS = 60_000;
 /** The upstream says no: to ask again at once would be in vain. */
 const REFUSALS: ReadonlySet<string> = new Set(['removed', 'denied', 'blocked']);
 
@@ -187,7 +190,9 @@ export class BackgroundFetches {
       return;
     }
     // The row goes when the content is stored, whoever has fetched it.
-    await (kind === 'blob' ? fetch.blob(settings, repository, digest) : fetch.manifest(settings, repository, digest));
+    await (kind === 'blob'
+      ? fetch.blob(settings, repository, digest, bytes)
+      : fetch.manifest(settings, repository, digest));
     await table.stored(repository, digest);
     emit('prefetched', { ...about(content), kind, bytes });
   }
@@ -207,7 +212,7 @@ export class BackgroundFetches {
       // Ours, not the upstream's: a store that is full, too many downloads of clients, a shutdown.
       if (!this.#closed && !isRegistryError(error))
         logger.warn({ err: error, ...about(content) }, 'a background fetch failed');
-      await table.putOff(content, this.#closed ? now : now + OWN_FAILURE_MS);
+      await table.putOff(content, this.#closed ? now : now + (isQuotaFull(error) ? QUOTA_MS : OWN_FAILURE_MS));
       return;
     }
     const attempts = content.attempts + 1;

@@ -6,8 +6,8 @@ import type { ProxiedRepository } from '../ports.js';
  * download with whoever else wants it.
  */
 export interface ContentFetch {
-  /** @throws UpstreamError, or RegistryError for failures of our own */
-  blob(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<void>;
+  /** @param bytes its size @throws UpstreamError, or RegistryError for failures of our own */
+  blob(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest, bytes: number): Promise<void>;
   /** @throws UpstreamError, or RegistryError for failures of our own */
   manifest(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest): Promise<void>;
 }

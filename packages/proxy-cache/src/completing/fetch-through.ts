@@ -8,7 +8,7 @@ export function fetchThrough(
   manifests: Pick<PullThroughManifests, 'fetch'>,
 ): ContentFetch {
   return {
-    blob: (settings, repository, digest) => blobs.ensure(settings, repository, digest),
+    blob: (settings, repository, digest, bytes) => blobs.ensure(settings, repository, digest, bytes),
     manifest: (settings, repository, digest) => manifests.fetch(settings, repository, digest),
   };
 }

@@ -1,12 +1,13 @@
-import type {
-  CollectionRun,
-  Digest,
-  OrganizationName,
-  ProxyCacheSettings,
-  ProxyCacheSettingsReader,
-  Reference,
-  Repository,
-  Tag,
+import {
+  type CollectionRun,
+  type Digest,
+  formatReference,
+  type OrganizationName,
+  type ProxyCacheSettings,
+  type ProxyCacheSettingsReader,
+  type Reference,
+  type Repository,
+  type Tag,
 } from '@breakwater/registry-core';
 import type { ProxiedRepository } from '../ports.js';
 import {
@@ -136,11 +137,19 @@ export class ExpirableTagsView {
     return { quotas, next: JSON.stringify(group) };
   }
 
-  /** Tags, pinned ones left out, and uses by digest, that were last used before a time, the longest ago first. */
-  async leastRecentlyUsed(of: RootGroup, usedBefore: number, limit: number): Promise<readonly ExpirableTag[]> {
+  /**
+   * Tags, pinned ones left out, and uses by digest, that were last used before a time, the longest ago first, of one time
+   * tags before digests; with `after` those that come after one of them.
+   */
+  async leastRecentlyUsed(
+    of: RootGroup,
+    usedBefore: number,
+    limit: number,
+    after?: ExpirableTag,
+  ): Promise<readonly ExpirableTag[]> {
     const bounds = { usedBefore, confirmedBefore: FAR_AHEAD };
     const found = await Promise.all(
-      (['tag', 'digest'] as const).map((kind) => this.roots.due(kind, of, bounds, undefined, limit)),
+      (['tag', 'digest'] as const).map((kind) => this.roots.due(kind, of, bounds, afterAmong(kind, of, after), limit)),
     );
     const oldest = found.flat().sort((one, other) => one.lastUsedAt - other.lastUsedAt);
     return this.#expirable(oldest.slice(0, limit));
@@ -240,6 +249,15 @@ function toRoot(tag: ExpirableTag): ContentRoot {
 function positionOf({ repository, reference }: ContentRoot): RootPosition {
   const { organization, upstream, name } = repository;
   return { organization, upstream, repository: name, reference };
+}
+
+/** Where the roots of one kind go on after a tag or a digest, in the order of `leastRecentlyUsed`. */
+function afterAmong(kind: RootKind, of: RootGroup, after: ExpirableTag | undefined): RootPosition | undefined {
+  if (after === undefined) return undefined;
+  const { reference, repository, lastUsedAt: at } = after;
+  if (reference.kind === kind) return { ...of, repository: repository.name, reference: formatReference(reference), at };
+  // Nothing sorts before the empty text.
+  return { ...of, repository: '', reference: '', at: kind === 'digest' ? at : at + 1 };
 }
 
 function isSameGroup(one: RootGroup, other: RootGroup): boolean {

@@ -42,6 +42,14 @@ export const statusSchema = z.strictObject({
   storage: z
     .strictObject({ status: z.enum(['ok', 'failing']), last_failure_at: time })
     .meta({ description: 'failing = what clients got could not be kept within the last minutes' }),
+  quota: z.strictObject({
+    status: z
+      .enum(['none', 'ok', 'full'])
+      .meta({ description: 'full = what is stored may not be taken, so that pulls are streamed through and not kept' }),
+    limit_bytes: count.nullable(),
+    used_bytes: count.nullable(),
+    last_not_stored_at: time,
+  }),
   last_24h: z.strictObject({ shielded_pulls: count, masked_errors: count, passed_errors: count, counts }),
 });
 
@@ -91,6 +99,12 @@ export function statusJson(status: OrganizationStatus): Readonly<Record<string, 
       oldest_noted_at: isoTime(missing.oldestNotedAt),
     },
     storage: { status: status.storage.status, last_failure_at: isoTime(status.storage.lastFailureAt) },
+    quota: {
+      status: status.quota.status,
+      limit_bytes: status.quota.limitBytes ?? null,
+      used_bytes: status.quota.usedBytes ?? null,
+      last_not_stored_at: isoTime(status.quota.lastNotStoredAt),
+    },
     last_24h: {
       shielded_pulls: total(lastDay, 'shielded_pull'),
       masked_errors: total(lastDay, 'masked_error'),

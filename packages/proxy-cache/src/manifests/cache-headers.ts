@@ -10,9 +10,10 @@ export function hitHeaders(ageMs?: number, ttlMs?: number): ExtraHeaders {
   return { 'cache-status': `${CACHE_NAME}; hit; ttl=${Math.max(0, Math.floor(ttlMs / 1000))}`, age: seconds(ageMs) };
 }
 
-/** Fetched from the upstream, or confirmed by it, for this pull. */
-export function forwardedHeaders(why: 'uri-miss' | 'stale', stored: boolean): ExtraHeaders {
-  return { 'cache-status': `${CACHE_NAME}; fwd=${why}${stored ? '; stored' : ''}`, age: '0' };
+/** Fetched from the upstream, or confirmed by it, for this pull; `detail` is why it is not stored. */
+export function forwardedHeaders(why: 'uri-miss' | 'stale', stored: boolean, detail?: 'quota'): ExtraHeaders {
+  const what = `${stored ? '; stored' : ''}${detail === undefined ? '' : `; detail=${detail}`}`;
+  return { 'cache-status': `${CACHE_NAME}; fwd=${why}${what}`, age: '0' };
 }
 
 /**

@@ -1,13 +1,13 @@
-import type { FailureClass, OrganizationName } from '@breakwater/registry-core';
+import type { OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { BucketRow } from '../timeline/bucket-page.js';
 import type { BucketLength, TimeWindow } from '../timeline/time-window.js';
-import type { MinuteCount, TimelineKind } from '../timeline/timeline-kinds.js';
+import type { MinuteCount, TimelineClass, TimelineKind } from '../timeline/timeline-kinds.js';
 import { orUnavailable } from './unavailable.js';
 
 interface SumRow {
   readonly kind: TimelineKind;
-  readonly failure_class: FailureClass;
+  readonly failure_class: TimelineClass;
   /** A text, because it may be larger than a number. */
   readonly count: string;
 }
@@ -73,11 +73,20 @@ export class OutageMinuteTable {
     return rows.map(toSum);
   }
 
-  /** The last minute of a kind, by its begin in ms since the epoch; `undefined` when there is none since a time. */
-  async latest(organization: OrganizationName, kind: TimelineKind, since: number): Promise<number | undefined> {
+  /**
+   * The last minute of a kind and some of its classes, by its begin in ms since the epoch; `undefined` when there is none
+   * since a time.
+   */
+  async latest(
+    organization: OrganizationName,
+    kind: TimelineKind,
+    classes: readonly TimelineClass[],
+    since: number,
+  ): Promise<number | undefined> {
     const rows = await orUnavailable(
       this.knex('outage_minute')
         .where({ organization, kind })
+        .whereIn('failure_class', [...classes])
         .where('minute', '>=', new Date(since))
         .orderBy('minute', 'desc')
         .limit(1)

@@ -1,15 +1,14 @@
-import type { FailureClass } from '@breakwater/registry-core';
-import type { TimelineKind } from './timeline-kinds.js';
+import type { TimelineClass, TimelineKind } from './timeline-kinds.js';
 
 /** How often something happened, by kind and failure class. What did not happen is left out. */
-export type Counts = Partial<Record<TimelineKind, Partial<Record<FailureClass, number>>>>;
+export type Counts = Partial<Record<TimelineKind, Partial<Record<TimelineClass, number>>>>;
 
 /** What is counted of one kind and class in one bucket. */
 export interface BucketRow {
   /** Begin of the bucket, ms since the epoch. */
   readonly start: number;
   readonly kind: TimelineKind;
-  readonly failureClass: FailureClass;
+  readonly failureClass: TimelineClass;
   readonly count: number;
 }
 

@@ -1,6 +1,6 @@
-import type { Clock, FailureClass, Logger, OrganizationName } from '@breakwater/registry-core';
+import type { Clock, Logger, OrganizationName } from '@breakwater/registry-core';
 import type { OutageMinuteTable } from '../postgres/outage-minute-table.js';
-import { type MinuteCount, minuteOf, type TimelineKind } from './timeline-kinds.js';
+import { type MinuteCount, minuteOf, type TimelineClass, type TimelineKind } from './timeline-kinds.js';
 
 /** Most counts that wait to be written. An organization in an outage fills two or three a minute. */
 const MAX_WAITING = 20_000;
@@ -22,7 +22,7 @@ export class OutageCounts {
   ) {}
 
   /** Counts one. */
-  note(organization: OrganizationName, kind: TimelineKind, failureClass: FailureClass): void {
+  note(organization: OrganizationName, kind: TimelineKind, failureClass: TimelineClass): void {
     const minute = minuteOf(this.clock.now());
     this.#add({ organization, minute, kind, failureClass, count: 1 });
     this.#forgetOldest();

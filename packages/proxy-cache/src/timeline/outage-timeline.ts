@@ -3,7 +3,7 @@ import type { OutageMinuteTable } from '../postgres/outage-minute-table.js';
 import { type BucketPage, type Counts, countsOf, MAX_ROWS, pageOf } from './bucket-page.js';
 import type { OutageCounts } from './outage-counts.js';
 import { type BucketLength, KEPT_MS, type TimeWindow, windowUntil } from './time-window.js';
-import type { TimelineKind } from './timeline-kinds.js';
+import type { TimelineClass, TimelineKind } from './timeline-kinds.js';
 
 /** Rows of one statement that prunes, and statements of one run. */
 const PRUNE_BATCH = 5_000;
@@ -30,10 +30,14 @@ export class OutageTimeline {
     return countsOf(await this.table.sums(organization, windowUntil(this.clock.now(), '24h', 'minute')));
   }
 
-  /** The last minute in which something of a kind happened within 24 hours, by its begin in ms since the epoch. */
-  async latest(organization: OrganizationName, kind: TimelineKind): Promise<number | undefined> {
+  /** The last minute in which something happened within 24 hours, by its begin in ms since the epoch. */
+  async latest(
+    organization: OrganizationName,
+    kind: TimelineKind,
+    classes: readonly TimelineClass[],
+  ): Promise<number | undefined> {
     await this.#writeOwn();
-    return this.table.latest(organization, kind, windowUntil(this.clock.now(), '24h', 'minute').from);
+    return this.table.latest(organization, kind, classes, windowUntil(this.clock.now(), '24h', 'minute').from);
   }
 
   /** Removes what is older than is kept, so much in one run that a long backlog does not hold up a shutdown. */

@@ -17,13 +17,16 @@ export const TIMELINE_KINDS = {
 export type TimelineEvent = keyof typeof TIMELINE_KINDS;
 export type TimelineKind = (typeof TIMELINE_KINDS)[TimelineEvent];
 
+/** What the timeline tells events of a kind apart by. */
+export type TimelineClass = FailureClass | 'quota';
+
 /** How often something happened in one minute. */
 export interface MinuteCount {
   readonly organization: OrganizationName;
   /** Begin of the minute, ms since the epoch. */
   readonly minute: number;
   readonly kind: TimelineKind;
-  readonly failureClass: FailureClass;
+  readonly failureClass: TimelineClass;
   readonly count: number;
 }
 

@@ -26,7 +26,11 @@ export function logEvents(proxyCache: ProxyCache, logger: Logger): void {
   events.on('integrity-failure', (event) =>
     logger.error(fields(event), 'an upstream sent content that is not what it should be'),
   );
-  events.on('not-stored', (event) => logger.warn(fields(event), 'what a client got could not be kept'));
+  events.on('not-stored', (event) => {
+    if (event.failureClass === 'quota')
+      logger.info(fields(event), 'a quota has no room: what a client got is not kept');
+    else logger.warn(fields(event), 'what a client got could not be kept');
+  });
   events.on('head-get-mismatch', (event) =>
     logger.warn(fields(event), 'HEAD and GET of an upstream disagree about a tag'),
   );
