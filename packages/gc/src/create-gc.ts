@@ -7,6 +7,7 @@ import type {
   ContentUsage,
   ContentUse,
   Logger,
+  OrganizationName,
   Reconciliation,
   StaleFiles,
 } from '@breakwater/registry-core';
@@ -15,12 +16,14 @@ import type { Knex } from 'knex';
 import { Collector, type RunOptions } from './collector.js';
 import { errorClass, errorMessage } from './errors.js';
 import type { GcEvents } from './events.js';
+import { currentHold, type Hold } from './holds.js';
 import { gcOperations } from './http/gc-operations.js';
 import { gcRouter } from './http/gc-router.js';
 import { readPeriods } from './options.js';
 import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, UpstreamState } from './ports.js';
 import { postgresJournal } from './postgres/postgres-journal.js';
 import { recordedRuns } from './postgres/recorded-runs.js';
+import { type RunTimes, runTimes } from './postgres/run-times.js';
 import { QuotaRoom } from './quota-room.js';
 import type { GcReport } from './report.js';
 import { blankJournal } from './run-journal.js';
@@ -77,6 +80,13 @@ export interface Gc {
   runOnce(options?: RunOptions): Promise<GcReport>;
   /** Room in the quotas of organizations, for whoever stores what it pulls. Everything fits without the port `usage`. */
   readonly quota: QuotaRoom;
+  /**
+   * The hold on what an organization has of an upstream that is down; `undefined` when there is none. Asks no upstream.
+   * @throws what the port `upstreams` throws
+   */
+  hold(organization: OrganizationName, upstream: string): Promise<Hold | undefined>;
+  /** When the cluster last collected. Empty without `knex`. @throws the database's error */
+  runTimes(): Promise<RunTimes>;
   /** Runs on the interval from now on. */
   start(): void;
   /** No run begins after this. Resolves when the one in flight has reached a safe point and all uses are written. */
@@ -136,6 +146,8 @@ export function createGc(options: GcOptions): Gc {
   return {
     middleware: () => servedMiddleware(notes),
     runOnce,
+    hold: (organization, upstream) => currentHold({ upstreams, holdMs, clock }, organization, upstream),
+    runTimes: async () => (knex === undefined ? {} : runTimes(knex)),
     quota: new QuotaRoom({ quotas, usage, upstreams, clock, graceMs, holdMs }),
     start: () => schedule.start(),
     async stop() {

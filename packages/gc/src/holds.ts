@@ -70,6 +70,27 @@ export class Holds {
   }
 }
 
+/** That garbage collection holds back what came from an upstream. Times are ms since the epoch. */
+export interface Hold {
+  readonly reason: 'upstream_down';
+  /** Since when the upstream is down; absent when nobody knows. */
+  readonly since?: number;
+  /** When the hold ends if the outage does not; absent when nobody knows. */
+  readonly until?: number;
+}
+
+/** The hold as it stands, without asking the upstream. @throws what the port throws */
+export async function currentHold(
+  { upstreams, holdMs, clock }: { upstreams: UpstreamState | undefined; holdMs: number; clock: Clock },
+  organization: OrganizationName,
+  upstream: string,
+): Promise<Hold | undefined> {
+  const condition = await upstreams?.condition(organization, upstream);
+  if (condition === undefined || !isHeld(condition, clock.now(), holdMs)) return undefined;
+  const { downSince: since } = condition;
+  return { reason: 'upstream_down', ...(since === undefined ? {} : { since, until: since + holdMs }) };
+}
+
 /** One to one: neither part can hold a line feed. */
 function upstreamKey(organization: OrganizationName, upstream: string): string {
   return `${organization}\n${upstream}`;

@@ -10,6 +10,7 @@ export {
   type TagVerdict,
   USE_MARGIN_MS,
 } from './expiry-rule.js';
+export type { Hold } from './holds.js';
 export { reportJson } from './http/report-json.js';
 export type {
   ExpirableTag,
@@ -27,6 +28,7 @@ export type {
   UpstreamState,
 } from './ports.js';
 export { gcMigrations } from './postgres/migrations.js';
+export type { RunTimes } from './postgres/run-times.js';
 export type { QuotaRoom, QuotaState } from './quota-room.js';
 export type {
   Braked,

@@ -284,6 +284,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     missing,
     timeline,
     quota,
+    holds: options.holds,
     clock,
     tags,
     manifests: options.manifests,

@@ -15,7 +15,7 @@ import type { Knex } from 'knex';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from './blobs/download-slots.js';
 import { nodeSpoolDisk, type SpoolDisk } from './blobs/spool-disk.js';
 import { DEFAULT_REFUSAL_LIMITS, type RefusalLimits } from './http/refusal-budget.js';
-import type { AuditLog, ContentFootprint, Lookup, StorageQuota } from './ports.js';
+import type { AuditLog, ContentFootprint, Lookup, RetentionHolds, StorageQuota } from './ports.js';
 import { DEFAULT_DEADLINES, type Deadlines } from './upstream/deadlines.js';
 import { systemLookup } from './upstream/resolver.js';
 
@@ -60,6 +60,8 @@ export interface ProxyCacheOptions {
   readonly footprint?: ContentFootprint;
   /** Who says whether there is room in the quota of an organization; without it everything is stored. */
   readonly quota?: StorageQuota;
+  /** Who knows what garbage collection holds back; without it the health of an organization does not tell. */
+  readonly holds?: RetentionHolds;
   /** Where pins and purges are written down; default nowhere. */
   readonly audit?: AuditLog;
   /** How often memory follows Postgres and due checks are looked for, in milliseconds. Default 1,000. */
@@ -72,13 +74,14 @@ export interface ProxyCacheOptions {
 export type ResolvedOptions = Required<
   Omit<
     ProxyCacheOptions,
-    'deadlines' | 'downloads' | 'footprint' | 'quota' | 'refusals' | 'sharedTokens' | 'upstreamProxyUrl'
+    'deadlines' | 'downloads' | 'footprint' | 'holds' | 'quota' | 'refusals' | 'sharedTokens' | 'upstreamProxyUrl'
   >
 > & {
   readonly upstreamProxyUrl?: string;
   readonly sharedTokens?: KeyValueStore;
   readonly footprint?: ContentFootprint;
   readonly quota?: StorageQuota;
+  readonly holds?: RetentionHolds;
   readonly deadlines: Deadlines;
   readonly downloads: DownloadLimits;
   readonly refusals: RefusalLimits;

@@ -82,6 +82,7 @@ function parts() {
     missing: { summary: async () => ({ contents: 0, bytes: 0, queued: 0, tooLarge: 0, givenUp: 0 }) },
     timeline: { latest: async () => undefined, lastDay: async () => ({}) },
     quota: { state: async () => undefined },
+    holds: undefined,
   };
 }
 

@@ -2,6 +2,7 @@ import type { Clock, FailureClass, ProxyCacheSettings } from '@breakwater/regist
 import type { QuotaGate } from './blobs/quota-gate.js';
 import type { HealthRecord } from './health/health-record.js';
 import type { UpstreamHealth } from './health/upstream-health.js';
+import type { RetentionHolds } from './ports.js';
 import type { CachedTagSummaries, CachedTagSummary } from './postgres/cached-tag-summary.js';
 import type { MissingContentTable, MissingSummary } from './postgres/missing-content-table.js';
 import type { Counts } from './timeline/bucket-page.js';
@@ -21,6 +22,15 @@ export interface OrganizationStatus {
   readonly lastDay: Counts;
   readonly storage: StorageStatus;
   readonly quota: QuotaStatus;
+  /** That garbage collection holds back what came from the upstream. */
+  readonly hold: HoldStatus | undefined;
+}
+
+/** Why garbage collection takes nothing, and for how long. Times are ms since the epoch. */
+export interface HoldStatus {
+  readonly reason: string;
+  readonly since?: number;
+  readonly until?: number;
 }
 
 /** How an organization stands with its quota. */
@@ -65,6 +75,7 @@ export interface StatusParts {
   readonly missing: Pick<MissingContentTable, 'summary'>;
   readonly timeline: Pick<OutageTimeline, 'lastDay' | 'latest'>;
   readonly quota: Pick<QuotaGate, 'state'>;
+  readonly holds: RetentionHolds | undefined;
   readonly clock: Clock;
 }
 
@@ -78,13 +89,14 @@ export async function organizationStatus(
 ): Promise<OrganizationStatus> {
   const { organization, upstream: host, stalenessPeriodS } = settings;
   const now = parts.clock.now();
-  const [upstream, cached, missing, lastDay, lastFailureAt, quota] = await Promise.all([
+  const [upstream, cached, missing, lastDay, lastFailureAt, quota, hold] = await Promise.all([
     upstreamStatus(parts, settings, now),
     parts.summaries.find(organization, settings.upstream, now - stalenessPeriodS * 1000),
     parts.missing.summary({ organization, upstream: host }, settings.prefetch === 'off' ? 'warm' : undefined),
     parts.timeline.lastDay(organization),
     parts.timeline.latest(organization, 'not_stored', OWN_FAILURES),
     quotaStatus(parts, settings),
+    parts.holds?.hold(organization, host),
   ]);
   // With a period of 0 nothing may be served unconfirmed, however young it is.
   const lapsed = stalenessPeriodS === 0 ? cached.tags : cached.lapsed;
@@ -92,7 +104,7 @@ export async function organizationStatus(
     lastFailureAt === undefined
       ? ({ status: 'ok' } as const)
       : ({ status: now - lastFailureAt <= FAILING_FOR_MS ? 'failing' : 'ok', lastFailureAt } as const);
-  return { at: now, settings, upstream, cached: { ...cached, lapsed }, missing, lastDay, storage, quota };
+  return { at: now, settings, upstream, cached: { ...cached, lapsed }, missing, lastDay, storage, quota, hold };
 }
 
 async function quotaStatus({ quota, timeline }: StatusParts, settings: ProxyCacheSettings): Promise<QuotaStatus> {

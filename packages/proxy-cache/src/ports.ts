@@ -69,6 +69,15 @@ export interface StorageQuota {
   state(of: Quota): Promise<{ readonly usedBytes: number; readonly isFull: boolean }>;
 }
 
+/** Whoever collects garbage, and does not while an upstream is down. */
+export interface RetentionHolds {
+  /** That nothing goes of what an organization has of an upstream. Times are ms since the epoch, absent if not known. */
+  hold(
+    organization: OrganizationName,
+    upstream: string,
+  ): Promise<{ readonly reason: string; readonly since?: number; readonly until?: number } | undefined>;
+}
+
 /** Where is written down what administrators do. */
 export interface AuditLog {
   /** @throws RegistryError UNAVAILABLE */

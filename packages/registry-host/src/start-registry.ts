@@ -354,6 +354,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
       reserve: (of, bytes) => gc.quota.reserve(of, bytes),
       state: (of) => gc.quota.state(of),
     },
+    holds: { hold: (organization, upstream) => gc.hold(organization, upstream) },
     audit: orgSettings.audit,
     sharedTokens: shared.values,
     messages: shared.messages,

@@ -50,6 +50,9 @@ export const statusSchema = z.strictObject({
     used_bytes: count.nullable(),
     last_not_stored_at: time,
   }),
+  hold: z
+    .strictObject({ held: z.boolean(), reason: z.string().nullable(), since: time, until: time })
+    .meta({ description: 'held = garbage collection takes nothing that came from the upstream' }),
   last_24h: z.strictObject({ shielded_pulls: count, masked_errors: count, passed_errors: count, counts }),
 });
 
@@ -104,6 +107,12 @@ export function statusJson(status: OrganizationStatus): Readonly<Record<string, 
       limit_bytes: status.quota.limitBytes ?? null,
       used_bytes: status.quota.usedBytes ?? null,
       last_not_stored_at: isoTime(status.quota.lastNotStoredAt),
+    },
+    hold: {
+      held: status.hold !== undefined,
+      reason: status.hold?.reason ?? null,
+      since: isoTime(status.hold?.since),
+      until: isoTime(status.hold?.until),
     },
     last_24h: {
       shielded_pulls: total(lastDay, 'shielded_pull'),

@@ -55,7 +55,11 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
     'class',
   ]);
   const integrity = counter('integrity_failures_total', 'Content of upstreams that did not match its digest.', []);
-  const notStored = counter('not_stored_total', 'Blobs that clients got and that could not be kept.', ['class']);
+  const notStored = counter(
+    'not_stored_total',
+    'Blobs that clients got and that could not be kept; quota = there is no room for them.',
+    ['class'],
+  );
   const freed = counter('gc_freed_bytes_total', 'Bytes that garbage collection has freed.', []);
   const runs = counter('gc_runs_total', 'Runs of garbage collection; braked = it would have deleted too much.', [
     'outcome',
@@ -66,6 +70,20 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
     labelNames: ['reason'],
     registers: [registry],
   });
+  // Of the cluster, whichever process collects. Without Postgres nobody knows, and every other metric is there all the same.
+  const runGauge = (name: string, help: string, time: 'doneAt' | 'runningSince') =>
+    new Gauge({
+      name: `breakwater_gc_${name}_timestamp_seconds`,
+      help,
+      registers: [registry],
+      async collect() {
+        this.remove();
+        const at = (await gc.runTimes().catch(() => undefined))?.[time];
+        if (at !== undefined) this.set(at / 1000);
+      },
+    });
+  runGauge('finished', 'When the last run of garbage collection that was done ended.', 'doneAt');
+  runGauge('running_since', 'When the run of garbage collection that is in flight began.', 'runningSince');
   new Gauge({
     name: 'breakwater_upstream_down',
     help: '1 while an upstream is known to be down, whichever process has found out.',
