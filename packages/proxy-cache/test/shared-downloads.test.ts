@@ -117,6 +117,20 @@ test('F139: who was taken for dead serves its own readers and stores nothing', a
   expect(imports).toBe(1);
 });
 
+test('F139: who was taken for dead, and comes to its end all the same, leaves storing to who took over', async () => {
+  upstream.fault({ kind: 'drip', bytesPerSecond: 3 * MIB }, { ...BLOBS, times: 1 });
+  const slow = one.get(path);
+  await until('it is under way', async () => (await one.spooledBytes()) >= MIB);
+  cluster.clock.advance({ seconds: 31 });
+  upstream.fault({ kind: 'drip', bytesPerSecond: 1.5 * MIB }, BLOBS);
+  const slower = two.get(path);
+  expect(isWhole(await slow)).toBe(true);
+  await one.stop();
+  expect(imports).toBe(0);
+  expect([isWhole(await slower), gets()]).toEqual([true, 2]);
+  await until('it is stored', () => imports === 1);
+});
+
 test('processes with a spool each do not wait for one another', async () => {
   const own = await cluster.startCache({ blobs: new MemoryBlobStore() });
   upstream.fault({ kind: 'delay', ms: 200 }, BLOBS);
