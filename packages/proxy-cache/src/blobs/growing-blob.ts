@@ -5,7 +5,10 @@ import type { SpoolFile } from './spool-file.js';
 const FEW_READERS = 4;
 const TELL_EVERY_MS = 10;
 
-/** A chunk that has arrived and is not in the file yet, and where it belongs. */
+/** Four writes, in bytes: most readers are behind by less, and a download holds little more for it. */
+const KEPT_BYTES = 1024 * 1024;
+
+/** A chunk that has arrived, and where it belongs. */
 interface HeldChunk {
   readonly at: number;
   readonly bytes: Buffer;
@@ -30,6 +33,9 @@ export class GrowingBlob {
   #retired = false;
   #telling: NodeJS.Timeout | undefined;
 
+  /** @param keptBytes how much of what is in the file is kept in memory as well, for readers that are a little behind */
+  constructor(private readonly keptBytes = KEPT_BYTES) {}
+
   /** The file that its bytes are in from now on. The one before is closed. */
   async attach(file: SpoolFile, inFile: number): Promise<void> {
     const before = this.#file;
@@ -48,7 +54,7 @@ export class GrowingBlob {
     this.#wake();
   }
 
-  /** More bytes have arrived, and are on their way into the file. They are held until they are in it. */
+  /** More bytes have arrived, and are on their way into the file. They are held until they are in it, and a little longer. */
   hold(bytes: Buffer): void {
     this.#held.push({ at: this.#arrived(), bytes });
     if (this.#waiting.size === 0) return;
@@ -61,7 +67,7 @@ export class GrowingBlob {
     if (inFile <= this.#inFile) return;
     const before = this.#arrived();
     this.#inFile = inFile;
-    this.#held = this.#held.filter(({ at, bytes }) => at + bytes.byteLength > inFile);
+    this.#held = this.#held.filter(({ at, bytes }) => at + bytes.byteLength > inFile - this.keptBytes);
     if (this.#arrived() > before) this.#wake();
   }
 
@@ -130,7 +136,8 @@ export class GrowingBlob {
   async #read(buffer: Uint8Array, position: number): Promise<number> {
     for (;;) {
       const readable = Math.min(this.#readable() - position, buffer.byteLength);
-      if (readable > 0 && position >= this.#inFile) return this.#copyHeld(buffer, readable, position);
+      const heldFrom = this.#held[0]?.at ?? this.#inFile;
+      if (readable > 0 && position >= heldFrom) return this.#copyHeld(buffer, readable, position);
       if (readable > 0 && this.#file !== undefined) {
         return this.#file.read(buffer, Math.min(readable, this.#inFile - position), position);
       }
@@ -155,12 +162,12 @@ export class GrowingBlob {
   /** How many bytes may be read now. */
   #readable(): number {
     const arrived = this.#arrived();
-    return this.#verified ? arrived : Math.min(arrived, this.#size ?? arrived) - 1;
+    return this.#verified ? arrived : Math.min(arrived, (this.#size ?? arrived) - 1);
   }
 
   #arrived(): number {
     const last = this.#held.at(-1);
-    return last === undefined ? this.#inFile : last.at + last.bytes.byteLength;
+    return last === undefined ? this.#inFile : Math.max(this.#inFile, last.at + last.bytes.byteLength);
   }
 
   #news(): Promise<void> {

@@ -1,10 +1,10 @@
 import type { GrowingBlob } from './growing-blob.js';
 import type { SpoolFile } from './spool-file.js';
 
-/** How much is gathered before it is written, in bytes. */
-const BATCH_BYTES = 1024 * 1024;
+/** How much is gathered before it is written, in bytes: so little that it is in the processor's cache still. */
+const BATCH_BYTES = 256 * 1024;
 /** How much may be gathered while a write is under way, in bytes, before the upstream has to wait for the disk. */
-const MOST_GATHERED_BYTES = 2 * BATCH_BYTES;
+const MOST_GATHERED_BYTES = 2 * 1024 * 1024;
 /** How long bytes may be gathered, in milliseconds: other processes read them from the file. */
 const GATHER_MS = 50;
 
@@ -48,6 +48,19 @@ export class SpoolWriter {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
+  /** The first of what is gathered, up to a batch. */
+  #take(): { readonly pieces: readonly Buffer[]; readonly bytes: number } {
+    let bytes = 0;
+    let count = 0;
+    for (const piece of this.#gathered) {
+      if (bytes >= BATCH_BYTES) break;
+      bytes += piece.byteLength;
+      count += 1;
+    }
+    this.#gatheredBytes -= bytes;
+    return { pieces: this.#gathered.splice(0, count), bytes };
+  }
+
   #mayWrite(): void {
     if (this.#writing !== undefined || this.#gatheredBytes === 0 || this.#failure !== undefined) return;
     if (this.#gatheredBytes >= BATCH_BYTES) return this.#write();
@@ -58,10 +71,7 @@ export class SpoolWriter {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#writing !== undefined) return;
-    const pieces = this.#gathered;
-    const bytes = this.#gatheredBytes;
-    this.#gathered = [];
-    this.#gatheredBytes = 0;
+    const { pieces, bytes } = this.#take();
     this.#writing = this.file
       .write(pieces, this.position)
       .then(

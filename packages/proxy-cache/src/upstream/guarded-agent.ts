@@ -39,6 +39,8 @@ const NEXT_ADDRESS_AFTER_MS = 250;
 const MAX_TRUSTS = 100;
 /** Connections of one origin, open or being opened. More than there are downloads, so that no check waits behind those (P15). */
 const MAX_SOCKETS = 96;
+/** How much of an answer is taken from its connection before somebody asks for it, in bytes: several packets at a time. */
+const READ_AHEAD = { highWaterMark: 256 * 1024 };
 const KEEP_ALIVE: AgentOptions = { keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: 16, scheduling: 'lifo' };
 
 /**
@@ -110,6 +112,7 @@ async function connectTo(
   const socket = connect({
     host,
     port,
+    ...READ_AHEAD,
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_AFTER_MS,
     lookup: (_name, lookupOptions, done) => {
@@ -132,6 +135,7 @@ async function dialTls(
   try {
     const socket = tlsConnect({
       socket: raw,
+      ...READ_AHEAD,
       servername: isIP(host) ? '' : host,
       ALPNProtocols: ['http/1.1'],
       host,
