@@ -97,6 +97,8 @@ export interface RegistryOptions {
   readonly disk?: Disk;
   /** How many downloads run at a time, and how long their leases hold. */
   readonly downloads?: ProxyCacheOptions['downloads'];
+  /** How often it is looked what others have changed, and uses are written, ms. */
+  readonly periods?: Pick<ProxyCacheOptions, 'tickMs' | 'flushMs'>;
   /** Connection to a database other than the configured one. */
   readonly connection?: Knex.PgConnectionConfig;
 }
@@ -230,7 +232,7 @@ export interface Parts {
 
 /** The wiring. Here the compiler proves that what one package needs of another is what the other has. */
 export function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Array): Parts {
-  const { config, logger, lookup, deadlines, downloads, disk = {} } = options;
+  const { config, logger, lookup, deadlines, downloads, periods, disk = {} } = options;
   const postgresClock = options.clock === undefined ? new PostgresClock(database, logger) : undefined;
   const clock = options.clock ?? (postgresClock as PostgresClock);
   const shared = openSharedState({ redisUrl: config.redisUrl, secretKey, clock, logger });
@@ -361,6 +363,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     ...(lookup === undefined ? {} : { lookup }),
     ...(deadlines === undefined ? {} : { deadlines }),
     ...(downloads === undefined ? {} : { downloads }),
+    ...periods,
   });
   const gc: Gc = createGc({
     knex: database,

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Deadlines, Lookup } from '@breakwater/proxy-cache';
 import { type Clock, type Logger, silentLogger } from '@breakwater/registry-core';
-import { allMigrations, type Disk, type Registry, readConfig, startRegistry } from '@breakwater/registry-host';
+import {
+  allMigrations,
+  type Disk,
+  type Registry,
+  type RegistryOptions,
+  readConfig,
+  startRegistry,
+} from '@breakwater/registry-host';
 import { createTestDatabase, type TestDatabase } from '../postgres/create-test-database.js';
 import { ApiContract } from './api-contract.js';
 
@@ -18,6 +25,7 @@ export interface TestRegistryOptions {
   readonly disk?: Disk;
   /** BREAKWATER_* variables beside the ones that a test needs. */
   readonly env?: Readonly<Record<string, string>>;
+  readonly periods?: RegistryOptions['periods'];
   /** State of another registry to start on: a second process of a cluster, or the next start. */
   readonly on?: TestRegistryState;
 }
@@ -95,6 +103,7 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
     ...(options.disk === undefined ? {} : { disk: options.disk }),
     ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
     ...(options.deadlines === undefined ? {} : { deadlines: options.deadlines }),
+    ...(options.periods === undefined ? {} : { periods: options.periods }),
   });
   await registry.ready;
   return new RunningRegistry(registry, state, options.on === undefined);
