@@ -46,6 +46,7 @@ async function setUp(env: Readonly<Record<string, string>> = {}): Promise<{
       clock,
       env: { BREAKWATER_GC_GRACE_S: String(GRACE), ...env },
       deadlines: { checkBudgetMs: 300, clientBudgetMs: 1_000, headersMs: 1_000 },
+      periods: { flushMs: 100 },
     }),
   );
   return { clock, upstream, breakwater };
@@ -65,6 +66,7 @@ async function collect(breakwater: TestRegistry, query = '') {
     expired_total: number;
     held: { organization: string }[];
     kept: Record<string, number>;
+    kept_tags: { organization: string; reason: string }[];
     freed: { manifests: number; blobs: number; bytes: number };
   };
 }
@@ -88,6 +90,15 @@ async function waitForBlobs(breakwater: TestRegistry, count: number): Promise<vo
     await sleep(10);
   }
   throw new Error('the blobs were not stored');
+}
+
+/** Uses are in memory for some seconds; whoever moves the clock by days has to wait for these. */
+async function untilUsesAreWritten(breakwater: TestRegistry, count: number): Promise<void> {
+  for (let tries = 0; tries < 1_000; tries += 1) {
+    if ((await breakwater.state.database.knex('digest_use')).length >= count) return;
+    await sleep(10);
+  }
+  throw new Error('the uses were not written');
 }
 
 async function blobFiles(breakwater: TestRegistry): Promise<number> {
@@ -141,6 +152,55 @@ test('while the upstream is down nothing of it goes, and the report says what is
   const raised = { staleness_period_s: 10 * HOUR };
   await breakwater.api('PUT', `/api/v1/organization/${organization}/proxycache`, raised);
   expect((await pullImage(breakwater.url, `${organization}/team/app`, 'v1')).problems).toEqual([]);
+});
+
+test('an outage longer than the expiration takes nothing of that organization; after it the rule applies', async () => {
+  const { clock, upstream, breakwater } = await setUp();
+  const other = ending(await startFaultUpstream());
+  const image = buildImage({ seed: 6 });
+  for (const each of [upstream, other]) each.add('team/app', 'v1', image);
+  const held = await breakwater.proxyOrganization(settings(upstream));
+  const free = await breakwater.proxyOrganization(settings(other));
+  for (const organization of [held, free]) {
+    expect((await pullImage(breakwater.url, `${organization}/team/app`, 'v1')).problems).toEqual([]);
+    // By digest too, as Kubernetes does: a use that no tag stands for.
+    const url = `${breakwater.url}/v2/${organization}/team/app/manifests/${image.manifest.digest}`;
+    expect((await rawGet(url)).status).toBe(200);
+  }
+  await waitForBlobs(breakwater, 2 * image.blobs.size);
+  await untilUsesAreWritten(breakwater, 2);
+  await upstream.kill();
+
+  // Staleness and expiration have passed several times over, and everything else that is due goes.
+  const tables = ['cached_tag', 'digest_use', 'content_link'] as const;
+  const countsOf = async (organization: string) =>
+    Promise.all(
+      tables.map(async (table) => (await breakwater.state.database.knex(table).where({ organization })).length),
+    );
+  const before = await countsOf(held);
+  for (const day of [1, 5, 20]) {
+    clock.advance({ days: day });
+    const planned = await collect(breakwater, '?dry_run=true');
+    expect(planned.held).toEqual([expect.objectContaining({ organization: held, upstream: upstream.host, tags: 2 })]);
+    const ofHeld = planned.kept_tags.filter(({ organization }) => organization === held);
+    expect(ofHeld.map(({ reason }) => reason)).toEqual(['held', 'held']);
+    expect((await collect(breakwater)).outcome).toBe('done');
+    expect(await countsOf(held)).toEqual(before);
+  }
+  expect(await countsOf(free)).toEqual([0, 0, 0]);
+  for (const digest of [image.manifest.digest, ...image.blobs.keys()]) {
+    const kind = digest === image.manifest.digest ? 'manifests' : 'blobs';
+    const answer = await rawGet(`${breakwater.url}/v2/${held}/team/app/${kind}/${digest}`);
+    expect({ status: answer.status, sha256: answer.sha256 }).toEqual({ status: 200, sha256: digest.slice(7) });
+  }
+
+  await upstream.revive();
+  clock.advance({ hours: 3 });
+  expect((await collect(breakwater)).expired_total).toBe(2);
+  clock.advance({ seconds: GRACE + MARGIN });
+  await collect(breakwater);
+  expect(await countsOf(held)).toEqual([0, 0, 0]);
+  expect(await blobFiles(breakwater)).toBe(0);
 });
 
 test('over its quota an organization keeps what was pulled last, and nothing that may be being pulled (G16)', async () => {
