@@ -12,7 +12,7 @@ import type {
   RecordedBlob,
   UnlinkedPage,
 } from '../storage/ports.js';
-import { passFence } from './collector-fence.js';
+import { removeFor } from './collector-fence.js';
 import { callDatabase } from './database-error.js';
 import { linkBeside, linkColumns } from './link-sql.js';
 import { repositoryColumns, selectRows } from './sql.js';
@@ -156,8 +156,7 @@ export class PostgresBlobRows implements BlobLinks, BlobRemoval, BlobDamages, Bl
   ): Promise<{ readonly claimed: readonly BlobGeneration[]; readonly more: boolean }> {
     // Not repeated: what a lost answer claimed is marked, and is found among the marked ones.
     return callDatabase(() =>
-      this.#database.transaction(async (transaction) => {
-        await passFence(transaction, run);
+      removeFor(this.#database, run, async (transaction) => {
         const locked = await selectRows<BlobRow>(
           transaction,
           `SELECT digest, generation, size FROM blob

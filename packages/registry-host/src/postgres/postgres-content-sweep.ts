@@ -13,7 +13,7 @@ import {
   type Tag,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { passFence } from './collector-fence.js';
+import { removeFor } from './collector-fence.js';
 import { callDatabase } from './database-error.js';
 import { linkColumns } from './link-sql.js';
 import { PostgresSweepCandidates } from './postgres-sweep-candidates.js';
@@ -144,8 +144,7 @@ export class PostgresContentSweep extends PostgresSweepCandidates implements Con
     };
     const rows = await callDatabase(
       () =>
-        this.#database.transaction(async (transaction) => {
-          await passFence(transaction, run);
+        removeFor(this.#database, run, async (transaction) => {
           return removeLinks(transaction, kind, bindings);
         }),
       { idempotent: true },

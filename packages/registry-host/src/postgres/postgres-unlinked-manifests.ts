@@ -1,7 +1,7 @@
 import type { CollectionRun, ContentLink, Digest } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { ManifestSize, UnlinkedManifests, UnlinkedPage } from '../storage/ports.js';
-import { passFence } from './collector-fence.js';
+import { removeFor } from './collector-fence.js';
 import { callDatabase } from './database-error.js';
 import { linkBeside, linkColumns } from './link-sql.js';
 import { selectRows } from './sql.js';
@@ -56,8 +56,7 @@ export class PostgresUnlinkedManifests implements UnlinkedManifests {
 
   async remove(digests: readonly Digest[], run: CollectionRun): Promise<readonly ManifestSize[]> {
     return callDatabase(() =>
-      this.#database.transaction(async (transaction) => {
-        await passFence(transaction, run);
+      removeFor(this.#database, run, async (transaction) => {
         const locked = await selectRows<{ digest: Digest }>(
           transaction,
           `SELECT digest FROM manifest WHERE digest = ANY (CAST(:digests AS text[])) AND unlinked_since IS NOT NULL
