@@ -7,7 +7,7 @@ import { selectRows } from './sql.js';
  *
  * Everything in it is looked up by digest or by the index of what is unlinked. Of a table with some thousand rows, and of
  * one whose statistics are from when it had, Postgres thinks that reading all of it is cheaper than a hundred look-ups;
- * then what a run costs, and how long its locks are held, follows what is stored and not what goes (decision 0031).
+ * then what a run costs, and how long its locks are held, follows what is stored and not what goes (decision 0032).
  *
  * @throws CollectionSupersededError (code COLLECTION_SUPERSEDED)
  */
