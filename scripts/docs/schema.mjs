@@ -9,6 +9,7 @@ const PURPOSES = {
   registry_user: 'who may sign in; passwords hashed with scrypt',
   organization_member: 'who is admin or member of which organization',
   api_token: 'tokens for programs, as SHA-256',
+  account_log: 'what was done with users, passwords and API tokens, and who signed in or was refused',
   web_session: 'who is signed in on the page; the id in the cookie as SHA-256',
   access_change: 'one number, raised when rights may have changed; processes compare it once a second',
   manifest: 'bytes of manifests, once per digest',

@@ -88,7 +88,7 @@ export interface OrgSettings {
   page(): ApiHandler;
   readonly settings: Settings;
   /** Where others write down what was done to an organization: shown with the changes of its settings. */
-  readonly audit: Pick<AuditTrail, 'record'>;
+  readonly audit: Pick<AuditTrail, 'record' | 'prune'>;
   /** Reads what is stored into memory. Throws RegistryError UNAVAILABLE when the database is down. Not required. */
   start(): Promise<void>;
   /** Stops looking for changes. The reader goes on with what it has and what it is asked for. */
@@ -136,7 +136,7 @@ export function createOrgSettings(options: OrgSettingsOptions): OrgSettings {
   const trail = createAuditTrail(knex, clock);
   const operations = settingsOperations(editor, trail);
   return {
-    audit: { record: (organization, entry) => trail.record(organization, entry) },
+    audit: trail,
     router: () => createSettingsRouter({ access, organizations, operations, logger }),
     page: () => createPage({ logger }),
     operations,

@@ -73,6 +73,8 @@ export interface AuditSearch {
 /** Reads and writes what was done by others than the writers of settings. Throws as SettingsReads does. */
 export interface AuditTrail {
   record(organization: OrganizationName, entry: AuditEntry): Promise<void>;
+  /** Removes at most `limit` of the entries from before a time (ms since the epoch); resolves to how many. */
+  prune(before: number, limit: number): Promise<number>;
   /** The latest first. */
   list(search: AuditSearch): Promise<readonly AuditedChange[]>;
 }

@@ -35,13 +35,16 @@ import { loadOrCreateSecret, SecretFileError } from './config/secret-file.js';
 import { parseSecretKey } from './config/secret-key.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres/index.js';
 import { type DrainPeriods, drain } from './lifecycle/drain.js';
+import { LogRetention } from './lifecycle/log-retention.js';
 import { migrate } from './lifecycle/migrate.js';
 import { ADMINISTRATOR, seedAdministrator, seedOrganizations, withdrawSeededAnonymousPull } from './lifecycle/seeds.js';
 import { addConnectionMetrics } from './observe/connection-metrics.js';
 import { logEvents } from './observe/log-events.js';
 import { createMetrics } from './observe/metrics.js';
 import { addRedisMetrics } from './observe/redis-metrics.js';
+import { AccountChanges } from './postgres/account-changes.js';
 import { openDatabase } from './postgres/database.js';
+import { PostgresAccountLog } from './postgres/postgres-account-log.js';
 import { PostgresApiTokens } from './postgres/postgres-api-tokens.js';
 import { PostgresBlobRows } from './postgres/postgres-blob-rows.js';
 import { PostgresContentFootprint } from './postgres/postgres-content-footprint.js';
@@ -217,6 +220,7 @@ export interface Parts {
   readonly handler: ReturnType<typeof createApp>;
   readonly connections: ConnectionLimits;
   readonly slowClients: SlowClients;
+  readonly logRetention: LogRetention;
   readonly proxyCache: ProxyCache;
   readonly orgSettings: OrgSettings;
   readonly gc: Gc;
@@ -421,6 +425,10 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     defaultOrganization: config.defaultOrganization,
   });
 
+  const accountLog = new PostgresAccountLog({ database, clock });
+  const logs = [accountLog, orgSettings.audit];
+  const logRetention = new LogRetention(logs, config.auditRetentionDays, clock, logger);
+
   let stage: Stage = 'starting';
   let started = false;
   const handler = createApp({
@@ -461,6 +469,8 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
         isUser: async (name) => (await users.find(name)) !== undefined,
         seededUser: ADMINISTRATOR,
         audit: orgSettings.audit,
+        accounts: new AccountChanges({ database, clock }),
+        accountLog,
         onChanged: () => accessChanges.changed(),
         documented: [...orgSettings.operations, ...proxyCache.operations, ...gc.operations],
         logger,
@@ -483,6 +493,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     users,
     organizations,
     upkeep,
+    logRetention,
     setStage: (next) => {
       stage = next;
       started ||= next === 'serving';
@@ -521,6 +532,7 @@ async function prepare(
   parts.accessChanges.start();
   parts.gc.start();
   parts.upkeep.start();
+  parts.logRetention.start();
   parts.setStage('serving');
   return { passwordFile };
 }
@@ -543,6 +555,7 @@ async function waitForDatabase(database: Knex, logger: Logger, lifetime: AbortSi
 /** Ends what has begun to work; the database stays open. */
 export async function closeParts(parts: Parts): Promise<void> {
   await parts.upkeep.stop();
+  await parts.logRetention.stop();
   parts.postgresClock?.stop();
   await parts.gc.stop();
   await parts.proxyCache.close();

@@ -20,6 +20,7 @@ const RIGHTS: Readonly<Record<string, Right>> = {
   listOrganizations: 'signed-in',
   listAllUsers: 'administer',
   createInstallUser: 'administer',
+  listAllLogs: 'administer',
   getInstallUser: 'administer',
   changeInstallUser: 'administer',
   deleteInstallUser: 'administer',

@@ -26,6 +26,18 @@ export function createAuditTrail(knex: Knex, clock: Clock): AuditTrail {
       }
     },
 
+    async prune(before, limit) {
+      try {
+        const { rowCount } = await knex.raw<{ rowCount: number }>(
+          'delete from proxy_cache_audit where ctid in (select ctid from proxy_cache_audit where at < ? limit ?)',
+          [new Date(before), limit],
+        );
+        return rowCount;
+      } catch (error) {
+        throw databaseUnavailable(error);
+      }
+    },
+
     async list({ organization, before, from, until, performedBy, limit }) {
       const query = knex<AuditRow>('proxy_cache_audit')
         .where({ organization } as never)

@@ -71,6 +71,10 @@ const MIGRATIONS: readonly Migration[] = [
     name: '0004_quota',
     up: (knex) => knex.raw('alter table proxy_cache_config add column quota_bytes bigint check (quota_bytes > 0)'),
   },
+  {
+    name: '0005_audit_retention',
+    up: (knex) => knex.raw('create index proxy_cache_audit_by_time on proxy_cache_audit (at)'),
+  },
 ];
 
 /** The migrations of this package, with a table of their own: `knex.migrate.latest(orgSettingsMigrations())`. */

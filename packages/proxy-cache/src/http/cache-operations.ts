@@ -14,7 +14,7 @@ import { referenceText, repositoryName, tagReference } from './tag-reference.js'
 /** What acting on a cache leans on. */
 export interface CacheOperationParts extends StatusParts {
   readonly proxied: Proxied;
-  readonly tags: Pick<CachedTags, 'pin' | 'flush'>;
+  readonly tags: Pick<CachedTags, 'load' | 'pin' | 'flush'>;
   readonly checks: CacheChecks;
   readonly purge: CachePurge;
   readonly audit: AuditLog;
@@ -87,20 +87,19 @@ export function cacheOperations(home: string, parts: CacheOperationParts): reado
     async handle({ organization, principal, body }) {
       const settings = await proxied(organization);
       const { references } = readFields(pinBody, body);
-      const cached = await parts.tags.pin(
-        references.map((each) => keyOf(settings, each)),
-        pinned,
-      );
+      const keys = references.map((each) => keyOf(settings, each));
+      const known = await Promise.all(keys.map((key) => parts.tags.load(key)));
+      const changed = references.filter((_each, at) => known[at] !== undefined).map(referenceText);
+      if (changed.length > 0) {
+        const kind = pinned ? 'proxy_cache_pin' : 'proxy_cache_unpin';
+        await parts.audit.record(organization, { kind, performedBy: principal.name, changes: { references: changed } });
+      }
+      const cached = await parts.tags.pin(keys, pinned);
       const results = references.map((each, at) => ({
         reference: referenceText(each),
         pinned: pinned && cached[at] === true,
         cached: cached[at] === true,
       }));
-      const done = results.filter((each) => each.cached).map(({ reference }) => reference);
-      if (done.length > 0) {
-        const kind = pinned ? 'proxy_cache_pin' : 'proxy_cache_unpin';
-        await parts.audit.record(organization, { kind, performedBy: principal.name, changes: { references: done } });
-      }
       return { status: 200, body: { results } };
     },
   });
@@ -146,13 +145,14 @@ export function cacheOperations(home: string, parts: CacheOperationParts): reado
         const down = upstream.status === 'down';
         if (preview !== undefined && dryRun !== false) return { status: 200, body: previewJson(preview, down) };
         const id = planned ?? preview?.plan.id ?? '';
-        const purged = await parts.purge.carryOut(settings, id);
+        const purged = await parts.purge.carryOut(settings, id, (plan, tags) =>
+          recordPurge(parts.audit, organization, principal.name, plan, tags),
+        );
         if (purged === undefined) {
           const detail =
             'Not Found: there is no such preview of this upstream, or it is older than an hour; preview again';
           throw new ApiError('NOT_FOUND', { detail });
         }
-        await recordPurge(parts.audit, organization, principal.name, purged.plan, purged.tags);
         return {
           status: 200,
           body: {

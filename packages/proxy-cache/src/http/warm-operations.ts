@@ -87,10 +87,10 @@ export function warmOperations(home: string, parts: WarmOperationParts): readonl
         const { images, ignored } = wanted(fields, { organization, upstream, ownHost: request.headers.host });
         const id = randomUUID();
         const { platforms } = fields;
-        await table.create(id, { organization, upstream, requestedBy: principal.name, images, platforms }, clock.now());
         const references = images.map(imageText);
         const changes = { id, references };
         await audit.record(organization, { kind: 'proxy_cache_warm', performedBy: principal.name, changes });
+        await table.create(id, { organization, upstream, requestedBy: principal.name, images, platforms }, clock.now());
         parts.onRequested();
         return { status: 202, body: { id, references, ignored } };
       },

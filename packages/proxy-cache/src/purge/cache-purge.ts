@@ -46,15 +46,20 @@ export class CachePurge {
     return { plan, tags: count, first, pinned, bytes: footprint && (await this.#bytesIfKnown(plan, footprint)) };
   }
 
-  /** Carries out a preview of this upstream; `undefined` when there is none, or none any more. */
+  /**
+   * Carries out a preview of this upstream; `undefined` when there is none, or none any more.
+   * @param announce hears of the plan and of its tags before anything goes; nothing does when it rejects
+   */
   async carryOut(
     settings: ProxyCacheSettings,
     id: string,
+    announce: (plan: PurgePlan, tags: number) => Promise<void>,
   ): Promise<(Purged & { readonly plan: PurgePlan }) | undefined> {
     const { plans, tags, clock } = this.parts;
     const plan = await plans.find(id, settings.organization);
     if (plan === undefined || plan.upstream !== settings.upstream) return undefined;
     if (clock.now() - plan.madeAt >= PLAN_MS) return undefined;
+    await announce(plan, (await plans.tags(plan.id, 1)).count);
     const purged = await plans.carryOut(plan);
     tags.forgetAll();
     return { ...purged, plan };

@@ -1,6 +1,7 @@
 import type { Access, Logger } from '@breakwater/registry-core';
 import { type AdmissionParts, type ApiHandler, type ApiOperation, serveOperations } from '@breakwater/registry-http';
 import { json } from 'express';
+import { type AccountLogOperationParts, accountLogOperation } from './account-log-operation.js';
 import { documentRoutes } from './document-routes.js';
 import { type OrganizationOperationParts, organizationOperations } from './organization-operations.js';
 import { type RobotOperationParts, robotOperations } from './robot-operations.js';
@@ -12,11 +13,12 @@ import { type UserOperationParts, userOperations } from './user-operations.js';
 export interface HostApiParts
   extends Omit<OrganizationOperationParts, 'organizations'>,
     RobotOperationParts,
-    SessionOperationParts,
+    Omit<SessionOperationParts, 'users' | 'accountLog'>,
     StorageOperationParts,
     SuperuserOperationParts,
     Omit<UserOperationParts, 'users' | 'members'> {
   readonly access: Access;
+  readonly accountLog: AccountLogOperationParts['accountLog'] & SessionOperationParts['accountLog'];
   readonly organizations: OrganizationOperationParts['organizations'] & AdmissionParts['organizations'];
   /** Operations of the packages, which are documented with the host's own. */
   readonly documented: readonly ApiOperation[];
@@ -29,6 +31,7 @@ function hostOperations(parts: HostApiParts): readonly ApiOperation[] {
     ...sessionOperations(parts),
     ...userOperations(parts),
     ...superuserOperations(parts),
+    accountLogOperation(parts),
     ...storageOperations(parts),
     ...organizationOperations(parts),
     ...robotOperations(parts),

@@ -1,4 +1,5 @@
-import { parseOrganizationName } from '@breakwater/registry-core';
+import type { IncomingMessage } from 'node:http';
+import { type Principal, parseOrganizationName } from '@breakwater/registry-core';
 import { z } from 'zod';
 
 /** What names of users and organizations are made of. */
@@ -38,4 +39,12 @@ export function pageOf<T>(
   limit: number,
 ): { readonly page: readonly T[]; readonly more: boolean } {
   return { page: entries.slice(0, limit), more: entries.length > limit };
+}
+
+/** Who does something, and where they come from, for the log. */
+export function by(
+  principal: Principal,
+  request: IncomingMessage,
+): { readonly performedBy: string; readonly address: string | undefined } {
+  return { performedBy: principal.name, address: request.socket.remoteAddress };
 }

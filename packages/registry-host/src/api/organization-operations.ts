@@ -37,7 +37,7 @@ export interface OrganizationOperationParts {
   /** Whether a user has the name that an organization is to have. */
   readonly isUser: (name: string) => Promise<boolean>;
   readonly settings: ProxyCacheSettingsReader;
-  /** Where changes of roles are written down. */
+  /** Where changes of roles are written down, before they are made: nothing is done that nobody knows of. */
   readonly audit: OrganizationAudit;
   /** Hears that rights changed. */
   readonly onChanged: () => void;
@@ -162,12 +162,12 @@ export function organizationOperations(parts: OrganizationOperationParts): reado
       async handle({ organization, principal, path, body }) {
         const name = path['membername'] ?? '';
         const wanted = readFields(newRole, body);
-        if (!(await members.put(organization, name, wanted.role))) {
-          throw new ApiError('NOT_FOUND', { detail: 'Not Found: there is no user of this name' });
-        }
-        parts.onChanged();
+        const noUser = () => new ApiError('NOT_FOUND', { detail: 'Not Found: there is no user of this name' });
+        if (!(await parts.isUser(name))) throw noUser();
         const changes = { member: name, role: wanted.role };
         await parts.audit.record(organization, { kind: 'org_set_member_role', performedBy: principal.name, changes });
+        if (!(await members.put(organization, name, wanted.role))) throw noUser();
+        parts.onChanged();
         return { status: 200, body: { name, kind: 'user', role: wanted.role } };
       },
     },
@@ -180,10 +180,11 @@ export function organizationOperations(parts: OrganizationOperationParts): reado
       answers: { 204: { description: 'they have no role there any more' } },
       async handle({ organization, principal, path }) {
         const name = path['membername'] ?? '';
-        if (!(await members.remove(organization, name))) throw noMember(name);
-        parts.onChanged();
+        if ((await members.role(organization, name)) === undefined) throw noMember(name);
         const entry = { kind: 'org_remove_member', performedBy: principal.name, changes: { member: name } };
         await parts.audit.record(organization, entry);
+        if (!(await members.remove(organization, name))) throw noMember(name);
+        parts.onChanged();
         return { status: 204 };
       },
     },

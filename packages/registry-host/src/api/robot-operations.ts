@@ -13,9 +13,12 @@ import { hashPassword } from '../access/password.js';
 import { parseRobotName, type Robot, robotUserName } from '../access/robots.js';
 import type { PostgresRobots } from '../postgres/postgres-robots.js';
 import { nextPage, pageOf, pageQuery } from './names.js';
+import type { OrganizationAudit } from './organization-operations.js';
 
 export interface RobotOperationParts {
   readonly robots: PostgresRobots;
+  /** Where is written down what was done: before it is, so that nothing is done that nobody knows of. */
+  readonly audit: OrganizationAudit;
   /** Hears that rights changed. */
   readonly onChanged: () => void;
 }
@@ -34,7 +37,7 @@ const robotWithToken = robotView.extend({
 const newRobot = z.strictObject({ role: role.default('read'), description: z.string().max(255).default('') });
 
 /** Robots of an organization; paths and names as Quay's. */
-export function robotOperations({ robots, onChanged }: RobotOperationParts): readonly ApiOperation[] {
+export function robotOperations({ robots, audit, onChanged }: RobotOperationParts): readonly ApiOperation[] {
   async function mustFind(organization: OrganizationName, name: string): Promise<Robot> {
     const robot = await robots.find(organization, name);
     if (robot === undefined) throw noRobot(name);
@@ -83,7 +86,7 @@ export function robotOperations({ robots, onChanged }: RobotOperationParts): rea
       body: newRobot,
       bodyOptional: true,
       answers: { 201: { description: 'made', body: robotWithToken } },
-      async handle({ organization, path, body }) {
+      async handle({ organization, principal, path, body }) {
         const name = parseRobotName(path['robot_shortname'] ?? '');
         if (name === undefined) {
           const detail =
@@ -92,11 +95,15 @@ export function robotOperations({ robots, onChanged }: RobotOperationParts): rea
         }
         const given = readFields(newRobot, body ?? {});
         const token = newToken();
-        const made = await robots.create({ organization, name, ...given }, await hashPassword(token));
-        if (made === 'exists') {
+        const exists = () => {
           const detail = `Existing robot with name: ${robotUserName({ organization, name })}`;
-          throw new ApiError('INVALID', { detail });
-        }
+          return new ApiError('INVALID', { detail });
+        };
+        if ((await robots.find(organization, name)) !== undefined) throw exists();
+        const changes = { robot: name, role: given.role };
+        await audit.record(organization, { kind: 'create_robot', performedBy: principal.name, changes });
+        const made = await robots.create({ organization, name, ...given }, await hashPassword(token));
+        if (made === 'exists') throw exists();
         onChanged();
         return { status: 201, body: { ...viewOf(await mustFind(organization, name)), token } };
       },
@@ -108,9 +115,11 @@ export function robotOperations({ robots, onChanged }: RobotOperationParts): rea
       summary: 'Gives a robot another password and shows it, this once.',
       right: 'write-settings',
       answers: { 200: { description: 'the robot with its new password', body: robotWithToken } },
-      async handle({ organization, path }) {
-        const name = path['robot_shortname'] ?? '';
+      async handle({ organization, principal, path }) {
+        const { name } = await mustFind(organization, path['robot_shortname'] ?? '');
         const token = newToken();
+        const entry = { kind: 'regenerate_robot_token', performedBy: principal.name, changes: { robot: name } };
+        await audit.record(organization, entry);
         if (!(await robots.setPassword(organization, name, await hashPassword(token)))) throw noRobot(name);
         onChanged();
         return { status: 200, body: { ...viewOf(await mustFind(organization, name)), token } };
@@ -123,8 +132,10 @@ export function robotOperations({ robots, onChanged }: RobotOperationParts): rea
       summary: 'Removes a robot.',
       right: 'write-settings',
       answers: { 204: { description: 'it is gone' } },
-      async handle({ organization, path }) {
-        const name = path['robot_shortname'] ?? '';
+      async handle({ organization, principal, path }) {
+        const { name } = await mustFind(organization, path['robot_shortname'] ?? '');
+        const entry = { kind: 'delete_robot', performedBy: principal.name, changes: { robot: name } };
+        await audit.record(organization, entry);
         if (!(await robots.remove(organization, name))) throw noRobot(name);
         onChanged();
         return { status: 204 };

@@ -1,12 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { ApiError, type ApiOperation, readFields } from '@breakwater/registry-http';
 import { z } from 'zod';
+import type { AccountLog } from '../access/account-log.js';
 import type { CredentialVerifier } from '../access/credential-verifier.js';
 import type { Session, Sessions } from '../access/sessions.js';
+import type { UserDirectory } from '../access/users.js';
 
 export interface SessionOperationParts {
   readonly verifier: CredentialVerifier;
   readonly sessions: Sessions;
+  readonly users: UserDirectory;
+  readonly accountLog: AccountLog;
 }
 
 const credentials = z.strictObject({ username: z.string(), password: z.string() });
@@ -19,7 +23,12 @@ const sessionView = z.strictObject({
 });
 
 /** Signing in to the page and out of it. */
-export function sessionOperations({ verifier, sessions }: SessionOperationParts): readonly ApiOperation[] {
+export function sessionOperations({
+  verifier,
+  sessions,
+  users,
+  accountLog,
+}: SessionOperationParts): readonly ApiOperation[] {
   return [
     {
       id: 'signinUser',
@@ -36,12 +45,17 @@ export function sessionOperations({ verifier, sessions }: SessionOperationParts)
       },
       async handle({ request, body }) {
         const given = readFields(credentials, body);
-        const user = await verifier.verify(given, request.socket.remoteAddress ?? '');
+        const address = request.socket.remoteAddress;
+        const user = await verifier.verify(given, address ?? '');
         if (user === undefined) {
+          const tried = await users.find(given.username);
+          await accountLog.record({ kind: 'login_failure', performedBy: tried?.name, address, details: {} });
           // As Quay's page reads it. Not 401, at which browsers ask for a password themselves.
           const extra = { invalidCredentials: true, needsEmailVerification: false };
           throw new ApiError('FORBIDDEN', { detail: 'Invalid Username or Password', extra });
         }
+        // Before the session, so that there is none that nobody knows of.
+        await accountLog.record({ kind: 'login_success', performedBy: user.name, address, details: {} });
         await sessions.end(request);
         const { session, cookie } = await sessions.begin(user);
         return { status: 200, body: { success: true, ...view(session) }, headers: { 'set-cookie': cookie } };

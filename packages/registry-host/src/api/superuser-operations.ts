@@ -9,11 +9,13 @@ import {
 } from '@breakwater/registry-http';
 import { z } from 'zod';
 import { hashPassword } from '../access/password.js';
+import type { AccountChanges } from '../postgres/account-changes.js';
 import type { ListedUser, PostgresUsers } from '../postgres/postgres-users.js';
-import { isoTime, newPassword, nextPage, pageOf, pageQuery, userName } from './names.js';
+import { by, isoTime, newPassword, nextPage, pageOf, pageQuery, userName } from './names.js';
 
 export interface SuperuserOperationParts {
-  readonly users: PostgresUsers;
+  readonly users: Pick<PostgresUsers, 'list' | 'show' | 'find'>;
+  readonly accounts: AccountChanges;
   /** Whether an organization has the name that a user wants. */
   readonly isOrganization: (name: string) => Promise<boolean>;
   /** The name of the user that every start makes sure of. */
@@ -38,7 +40,7 @@ const userChange = z.strictObject({ password: newPassword.optional(), super_user
 
 /** Users, for administrators of the registry. */
 export function superuserOperations(parts: SuperuserOperationParts): readonly ApiOperation[] {
-  const { users } = parts;
+  const { users, accounts } = parts;
   return [
     {
       id: 'listAllUsers',
@@ -74,7 +76,7 @@ export function superuserOperations(parts: SuperuserOperationParts): readonly Ap
           body: z.strictObject({ username: z.string(), password: z.string().optional() }),
         },
       },
-      async handle({ body }) {
+      async handle({ body, principal, request }) {
         const given = readFields(newUser, body);
         const password = given.password ?? randomBytes(18).toString('base64url');
         const user = {
@@ -82,7 +84,14 @@ export function superuserOperations(parts: SuperuserOperationParts): readonly Ap
           passwordHash: await hashPassword(password),
           isAdministrator: given.super_user,
         };
-        if ((await parts.isOrganization(user.name)) || (await users.create(user)) === 'exists') {
+        const details = { username: user.name, super_user: user.isAdministrator };
+        const create = () =>
+          accounts.run(async (within) => {
+            if ((await within.users.create(user)) === 'exists') return 'exists';
+            await within.log.record({ kind: 'user_create', ...by(principal, request), details });
+            return 'created';
+          });
+        if ((await parts.isOrganization(user.name)) || (await create()) === 'exists') {
           throw new ApiError('INVALID', { detail: 'A user or organization with this name already exists' });
         }
         parts.onChanged();
@@ -110,14 +119,23 @@ export function superuserOperations(parts: SuperuserOperationParts): readonly Ap
       right: 'administer',
       body: userChange,
       answers: { 200: { description: 'the user', body: userView } },
-      async handle({ path, body }) {
+      async handle({ path, body, principal, request }) {
         const change = readFields(userChange, body);
         const user = await users.find(path['username'] ?? '');
         if (user === undefined) throw noUser();
-        await users.change({
+        const next = {
           name: user.name,
           passwordHash: change.password === undefined ? user.passwordHash : await hashPassword(change.password),
           isAdministrator: change.super_user ?? user.isAdministrator,
+        };
+        const details = {
+          username: user.name,
+          password_changed: change.password !== undefined,
+          super_user: next.isAdministrator,
+        };
+        await accounts.run(async (within) => {
+          if (!(await within.users.change(next))) return;
+          await within.log.record({ kind: 'user_change', ...by(principal, request), details });
         });
         parts.onChanged();
         const changed = await users.show(user.name);
@@ -132,7 +150,7 @@ export function superuserOperations(parts: SuperuserOperationParts): readonly Ap
       summary: 'Deletes a user with their roles, sessions and API tokens.',
       right: 'administer',
       answers: { 204: { description: 'deleted' } },
-      async handle({ path, principal }) {
+      async handle({ path, principal, request }) {
         const name = path['username'] ?? '';
         if (name === principal.name) {
           throw new ApiError('INVALID', { detail: 'You cannot delete yourself; another administrator can' });
@@ -141,7 +159,13 @@ export function superuserOperations(parts: SuperuserOperationParts): readonly Ap
           const detail = `${name} cannot be deleted: every start makes sure that there is one; change its password instead`;
           throw new ApiError('INVALID', { detail });
         }
-        if (name.includes('\0') || !(await users.remove(name))) throw noUser();
+        const remove = () =>
+          accounts.run(async (within) => {
+            if (!(await within.users.remove(name))) return false;
+            await within.log.record({ kind: 'user_delete', ...by(principal, request), details: { username: name } });
+            return true;
+          });
+        if (name.includes('\0') || !(await remove())) throw noUser();
         parts.onChanged();
         return { status: 204 };
       },

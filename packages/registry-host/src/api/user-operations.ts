@@ -9,22 +9,22 @@ import {
   readQuery,
 } from '@breakwater/registry-http';
 import { z } from 'zod';
-import type { ApiToken, ApiTokens } from '../access/api-tokens.js';
+import type { ApiToken } from '../access/api-tokens.js';
 import type { CredentialVerifier } from '../access/credential-verifier.js';
 import { hashPassword } from '../access/password.js';
 import type { UserDirectory } from '../access/users.js';
+import type { AccountChanges } from '../postgres/account-changes.js';
 import type { PostgresApiTokens } from '../postgres/postgres-api-tokens.js';
 import type { PostgresMembers } from '../postgres/postgres-members.js';
-import type { PostgresUsers } from '../postgres/postgres-users.js';
-import { isoTime, newPassword, nextPage, pageOf, pageQuery } from './names.js';
+import { by, isoTime, newPassword, nextPage, pageOf, pageQuery } from './names.js';
 import { listOrganizations, organizationView } from './organization-list.js';
 
 export interface UserOperationParts {
-  readonly users: UserDirectory & Pick<PostgresUsers, 'change'>;
+  readonly users: UserDirectory;
   readonly verifier: CredentialVerifier;
   readonly members: Pick<PostgresMembers, 'memberships' | 'everything'>;
   readonly settings: ProxyCacheSettingsReader;
-  readonly tokens: ApiTokens;
+  readonly accounts: AccountChanges;
   readonly tokenRows: PostgresApiTokens;
   /** Hears that rights or passwords changed. */
   readonly onChanged: () => void;
@@ -52,7 +52,7 @@ const newToken = z.strictObject({
 
 /** What everybody may do about themselves. */
 export function userOperations(parts: UserOperationParts): readonly ApiOperation[] {
-  const { users, verifier, tokens, tokenRows } = parts;
+  const { users, verifier, accounts, tokenRows } = parts;
   return [
     {
       id: 'getLoggedInUser',
@@ -84,8 +84,11 @@ export function userOperations(parts: UserOperationParts): readonly ApiOperation
         if (user === undefined) {
           throw invalidRequest([{ field: 'current_password', message: 'is not the present password' }]);
         }
-        const changed = await users.change({ ...user, passwordHash: await hashPassword(given.password) });
-        if (!changed) throw notForRobots();
+        const next = { ...user, passwordHash: await hashPassword(given.password) };
+        await accounts.run(async (within) => {
+          if (!(await within.users.change(next))) throw notForRobots();
+          await within.log.record({ kind: 'user_change_password', ...by(principal, request), details: {} });
+        });
         parts.onChanged();
         return { status: 200, body: { username: principal.name } };
       },
@@ -124,10 +127,15 @@ export function userOperations(parts: UserOperationParts): readonly ApiOperation
           body: z.strictObject({ token: tokenView.extend({ token_code: z.string() }) }),
         },
       },
-      async handle({ principal, body }) {
+      async handle({ principal, request, body }) {
         const { title, expires_in_s } = readFields(newToken, body);
-        const made = await tokens.create(principal.name, title, expires_in_s ?? undefined);
-        if (made === undefined) throw notForRobots();
+        const made = await accounts.run(async (within) => {
+          const created = await within.tokens.create(principal.name, title, expires_in_s ?? undefined);
+          if (created === undefined) throw notForRobots();
+          const details = { uuid: created.token.id, title, expiration: isoTime(created.token.expiresAt) };
+          await within.log.record({ kind: 'create_app_specific_token', ...by(principal, request), details });
+          return created;
+        });
         const { token, text } = made;
         return { status: 200, body: { token: { ...viewOf(token), token_code: text } } };
       },
@@ -152,8 +160,14 @@ export function userOperations(parts: UserOperationParts): readonly ApiOperation
       summary: 'Revokes an API token.',
       right: 'signed-in',
       answers: { 204: { description: 'revoked' } },
-      async handle({ principal, path }) {
-        if (!(await tokenRows.remove(principal.name, path['token_uuid'] ?? ''))) {
+      async handle({ principal, request, path }) {
+        const uuid = path['token_uuid'] ?? '';
+        const revoked = await accounts.run(async (within) => {
+          if (!(await within.tokenRows.remove(principal.name, uuid))) return false;
+          await within.log.record({ kind: 'revoke_app_specific_token', ...by(principal, request), details: { uuid } });
+          return true;
+        });
+        if (!revoked) {
           throw new ApiError('NOT_FOUND', { detail: 'Not Found: you have no such token' });
         }
         parts.onChanged();

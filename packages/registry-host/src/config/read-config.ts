@@ -36,6 +36,8 @@ export interface Config {
   /** 0 = no limit, here and of the next one. */
   readonly maxConnections: number;
   readonly maxConnectionsPerClient: number;
+  /** 0 = for ever. */
+  readonly auditRetentionDays: number;
   /** 0 = clients are never cut for being slow. */
   readonly clientIdleS: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -79,6 +81,8 @@ const MAX_SECONDS = 315_360_000;
 const LEAST_MANIFEST_BYTES = 64 * 1024;
 /** Longest time, in seconds, that a slow client can be left alone: an hour. */
 const MAX_CLIENT_IDLE_S = 3_600;
+/** Ten years. */
+const MAX_RETENTION_DAYS = 3_650;
 /** More connections than a process can have files open. */
 const MAX_CONNECTIONS = 1_000_000;
 
@@ -161,6 +165,7 @@ const readers = {
   BREAKWATER_MAX_CONNECTIONS: wholeNumber(0, MAX_CONNECTIONS),
   BREAKWATER_MAX_CONNECTIONS_PER_CLIENT: wholeNumber(0, MAX_CONNECTIONS),
   BREAKWATER_CLIENT_IDLE_S: periodS(0, MAX_CLIENT_IDLE_S),
+  BREAKWATER_AUDIT_RETENTION_DAYS: wholeNumber(0, MAX_RETENTION_DAYS),
   BREAKWATER_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error'),
   BREAKWATER_DEFAULT_ORGANIZATION: parsed(
     parseOrganizationName,
@@ -206,6 +211,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxConnections: read('BREAKWATER_MAX_CONNECTIONS'),
     maxConnectionsPerClient: read('BREAKWATER_MAX_CONNECTIONS_PER_CLIENT'),
     clientIdleS: read('BREAKWATER_CLIENT_IDLE_S'),
+    auditRetentionDays: read('BREAKWATER_AUDIT_RETENTION_DAYS'),
     logLevel: read('BREAKWATER_LOG_LEVEL'),
     defaultOrganization: read('BREAKWATER_DEFAULT_ORGANIZATION'),
     seedOrganizations: read('BREAKWATER_SEED_ORGANIZATIONS'),
@@ -219,7 +225,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const warnings = unknownVariables(env, problems);
   const { listen, dataDir, logLevel, gcIntervalS, gcGraceS, gcHoldS, seedOrganizations } = values;
   const { scrubRateMibS, scrubIntervalS, quarantineS } = values;
-  const { maxManifestBytes, maxConnections, maxConnectionsPerClient, clientIdleS } = values;
+  const { maxManifestBytes, maxConnections, maxConnectionsPerClient, clientIdleS, auditRetentionDays } = values;
   if (listen !== undefined && !isLoopback(listen)) problems.push(...weakSecrets(env, values.adminPassword));
   if (
     problems.length > 0 ||
@@ -231,6 +237,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxConnections === undefined ||
     maxConnectionsPerClient === undefined ||
     clientIdleS === undefined ||
+    auditRetentionDays === undefined ||
     gcIntervalS === undefined ||
     gcGraceS === undefined ||
     gcHoldS === undefined ||
@@ -251,6 +258,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxConnections,
     maxConnectionsPerClient,
     clientIdleS,
+    auditRetentionDays,
     logLevel,
     seedOrganizations,
     gcIntervalS,

@@ -114,6 +114,13 @@ export const settingsTable = [
     secret: false,
   },
   {
+    name: 'BREAKWATER_AUDIT_RETENTION_DAYS',
+    default: '365',
+    meaning:
+      'How long entries of the audit logs are kept, in days; 0 = for ever. Of sign-ins and changes of accounts at most a million are.',
+    secret: false,
+  },
+  {
     name: 'BREAKWATER_LOG_LEVEL',
     default: 'info',
     meaning: 'Least important log lines to write: debug, info, warn or error.',

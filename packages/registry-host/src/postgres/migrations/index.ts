@@ -6,6 +6,7 @@ import * as access from './0004-access.js';
 import * as storageTask from './0005-storage-task.js';
 import * as robots from './0006-robots.js';
 import * as sweepCandidates from './0007-sweep-candidates.js';
+import * as accountLog from './0008-account-log.js';
 
 interface NamedMigration extends Knex.Migration {
   readonly name: string;
@@ -20,6 +21,7 @@ const MIGRATIONS: readonly NamedMigration[] = [
   { name: '0005-storage-task', up: storageTask.up, down: storageTask.down },
   { name: '0006-robots', up: robots.up, down: robots.down },
   { name: '0007-sweep-candidates', up: sweepCandidates.up, down: sweepCandidates.down },
+  { name: '0008-account-log', up: accountLog.up, down: accountLog.down },
 ];
 
 /** The host's tables, for `knex.migrate.latest`. They are recorded in a table of their own, apart from other packages'. */
