@@ -31,6 +31,17 @@ export async function assessPlan(
     blobs += items.filter(({ kind }) => kind === 'blob').length;
   }
   if (blobs <= BRAKE_COUNT) return undefined;
-  const found = { blobs, of: (await ports.usage.blobs()) + deleted };
+  // What this run has unlinked is among them still: it is freed at the end.
+  const found = { blobs, of: await ports.usage.blobs() };
+  return isTooMuch(found) ? found : undefined;
+}
+
+/**
+ * The same of a plan that is too large to be kept.
+ *
+ * @param blobs at least as many as would be deleted
+ */
+export async function assessCount(usage: ContentUsage, blobs: number): Promise<Braked | undefined> {
+  const found = { blobs, of: await usage.blobs() };
   return isTooMuch(found) ? found : undefined;
 }

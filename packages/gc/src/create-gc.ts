@@ -29,6 +29,7 @@ import type { GcReport } from './report.js';
 import { blankJournal } from './run-journal.js';
 import { Schedule } from './schedule.js';
 import { type GcMiddleware, servedMiddleware } from './served-middleware.js';
+import { MAX_PLANNED } from './steps/plan-sweep.js';
 import { UseNotes } from './use-notes.js';
 
 /** What a collector is built from. */
@@ -61,6 +62,8 @@ export interface GcOptions {
   readonly reconciliation?: Reconciliation | undefined;
   /** Where leases are written; without it the middleware does nothing. */
   readonly use?: ContentUse | undefined;
+  /** The most links that are planned at once, and so held in memory. Default 100,000, about 50 MiB. */
+  readonly maxPlannedLinks?: number | undefined;
   /** How long a manifest that was pulled stays pullable with all it needs, ms. Default 1 hour; 0 = not at all. */
   readonly graceMs?: number | undefined;
   /** How long an outage keeps the tags of its upstream, ms. Default 30 days; 0 = not at all. */
@@ -123,6 +126,7 @@ export function createGc(options: GcOptions): Gc {
       reconciliation: options.reconciliation,
       graceMs,
       holdMs,
+      maxPlannedLinks: options.maxPlannedLinks ?? MAX_PLANNED,
       writeUses: async () => notes?.flush(),
     },
     knex === undefined ? blankJournal : postgresJournal(knex, clock, `${hostname()}/${process.pid}`),

@@ -7,11 +7,19 @@ import type {
   Reconciliation,
   StaleFiles,
 } from '@breakwater/registry-core';
-import { assessPlan } from './brake.js';
+import { assessCount, assessPlan } from './brake.js';
 import { errorClass, errorMessage } from './errors.js';
 import { leaseEnd } from './expiry-rule.js';
 import { Holds } from './holds.js';
-import type { ExpirableTag, ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, UpstreamState } from './ports.js';
+import type {
+  ExpirableTag,
+  ExpirableTags,
+  LinkSweep,
+  ManifestKey,
+  QuotaTags,
+  ReleasedManifests,
+  UpstreamState,
+} from './ports.js';
 import {
   type Braked,
   ContentTally,
@@ -27,15 +35,16 @@ import {
 } from './report.js';
 import type { RunRecord } from './run-journal.js';
 import { StepClock } from './step-clock.js';
+import { CountedPlan } from './steps/counted-plan.js';
 import { disposeContent, previewDisposal } from './steps/dispose-content.js';
 import { dropStaleFiles } from './steps/drop-stale-files.js';
 import { expireOnRecord, expireTags } from './steps/expire-tags.js';
 import { handOver, waitingToBeHandedOver } from './steps/hand-over.js';
 import { judgeTags } from './steps/judge-tags.js';
-import { planSweep } from './steps/plan-sweep.js';
+import { findGoing, type PlanParts, planSweep } from './steps/plan-sweep.js';
 import { reclaimForQuota, tagKey } from './steps/reclaim-for-quota.js';
 import { reconcileStore } from './steps/reconcile-store.js';
-import type { RunContext } from './steps/run-context.js';
+import { LIST_PAGE, pages, type RunContext } from './steps/run-context.js';
 import { sweepLinks } from './steps/sweep-links.js';
 import { SweepPlan } from './steps/sweep-plan.js';
 
@@ -54,6 +63,8 @@ export interface RunParts {
   readonly reconciliation: Reconciliation | undefined;
   readonly graceMs: number;
   readonly holdMs: number;
+  /** The most links that are planned at once. */
+  readonly maxPlannedLinks: number;
   /** Writes the uses that this process has noted and not yet written. */
   readonly writeUses: () => Promise<void>;
 }
@@ -77,6 +88,8 @@ const FINAL_ERRORS: ReadonlySet<string> = new Set(['GC_STOPPED', 'GC_LEASE_LOST'
 const FEW_TAGS = 1_000;
 /** What one round sets free is found by the next one. */
 const MAX_ROUNDS = 1_000;
+/** Links that are counted take so much less room than those that are planned. */
+const COUNTED_PER_PLANNED = 20;
 /** No file is stale earlier than this after it was written to last, whatever the grace, ms. */
 const LEAST_STALE_MS = 10 * 60_000;
 
@@ -100,6 +113,8 @@ class Run {
   readonly #usedBefore: number;
   #brake: Braked | undefined;
   #ended = false;
+  /** The whole was looked at, although it does not fit into one plan. */
+  #isWholeKnown = false;
   /** What a dry run would take for a quota. */
   readonly #forQuota = new Set<string>();
 
@@ -226,7 +241,7 @@ class Run {
         if (released !== undefined) await handOver(context, released, sweep);
         plan = await planSweep(
           context,
-          { sweep, tags, goes: async (of) => of.map(() => false), also: [], usedBefore: this.#usedBefore },
+          { ...this.#bounds(), sweep, tags, goes: async (of) => of.map(() => false), also: [] },
           this.#links,
           numbers,
         );
@@ -282,15 +297,63 @@ class Run {
     links: LinkTally,
     numbers: PlanNumbers,
   ): Promise<SweepPlan> {
-    const { tags, released } = this.parts;
-    const context: RunContext = { ...this.#context, dryRun: true };
-    const waiting = released === undefined ? [] : await waitingToBeHandedOver(context, released);
-    const goes = async (pointing: readonly ExpirableTag[]) =>
-      (await judgeTags(context, this.#holds, pointing)).map(
+    const context = this.#looking();
+    const waiting = await this.#waiting();
+    const parts = {
+      ...this.#bounds(),
+      sweep,
+      tags: this.parts.tags,
+      goes: this.#goes(),
+      also: [waiting, expired.left],
+    };
+    const plan = await planSweep(context, parts, links, numbers);
+    // Of tags, too, only so many are remembered.
+    if (expired.left.length < expired.expiredTotal) plan.isCut = true;
+    return plan;
+  }
+
+  /** How many blobs would go of everything, whatever does not fit into a plan included; undefined when it is not too much. */
+  async #assessWhole(sweep: LinkSweep, usage: ContentUsage): Promise<Braked | undefined> {
+    const context = this.#looking();
+    const plan = new CountedPlan();
+    const also = this.#everythingLeft(context);
+    const most = COUNTED_PER_PLANNED * this.parts.maxPlannedLinks;
+    const parts = { ...this.#bounds(), sweep, tags: this.parts.tags, goes: this.#goes(), also, most };
+    const isAll = await findGoing(context, parts, plan, new LinkTally(false), noPlan());
+    // What is more than can be counted is more than anybody has garbage.
+    return isAll ? assessCount(usage, plan.blobs) : { blobs: plan.blobs, of: await usage.blobs() };
+  }
+
+  /** The manifests that tags have left, or are about to: page by page, because there may be any number of them. */
+  async *#everythingLeft(context: RunContext): AsyncGenerator<readonly ManifestKey[], void, undefined> {
+    yield await this.#waiting();
+    const { organization, plannedAt: dueAt } = context;
+    const read = (cursor: string | undefined) =>
+      this.parts.tags.list({ organization, dueAt, cursor, limit: LIST_PAGE });
+    for await (const { tags } of pages(context, read)) {
+      const goes = await this.#goes()(tags);
+      yield tags.filter((_, index) => goes[index] === true);
+    }
+  }
+
+  async #waiting(): Promise<readonly ManifestKey[]> {
+    const { released } = this.parts;
+    return released === undefined ? [] : waitingToBeHandedOver(this.#looking(), released);
+  }
+
+  #looking(): RunContext {
+    return { ...this.#context, dryRun: true };
+  }
+
+  #bounds(): Pick<PlanParts, 'usedBefore' | 'most'> {
+    return { usedBefore: this.#usedBefore, most: this.parts.maxPlannedLinks };
+  }
+
+  #goes(): PlanParts['goes'] {
+    return async (pointing) =>
+      (await judgeTags(this.#looking(), this.#holds, pointing)).map(
         ({ action }, index) => action === 'expire' || this.#isForQuota(pointing[index]),
       );
-    const also = [...waiting, ...expired.left];
-    return planSweep(context, { sweep, tags, goes, also, usedBefore: this.#usedBefore }, links, numbers);
   }
 
   #isForQuota(tag: ExpirableTag | undefined): boolean {
@@ -298,9 +361,15 @@ class Run {
   }
 
   async #assess(plan: SweepPlan, deleted: number): Promise<void> {
-    const { disposal, usage } = this.parts;
-    if (this.identity.force || disposal === undefined || usage === undefined) return;
+    const { disposal, usage, sweep } = this.parts;
+    if (this.identity.force || disposal === undefined || usage === undefined || sweep === undefined) return;
+    // What was counted as a whole goes in rounds, and none of them is to stop half way.
+    if (this.#isWholeKnown) return;
     this.#brake = await assessPlan(this.#context, { disposal, usage }, plan, deleted);
+    if (this.#brake === undefined && plan.isCut) {
+      this.#brake = await this.#assessWhole(sweep, usage);
+      this.#isWholeKnown = true;
+    }
     if (this.#brake === undefined || this.identity.dryRun) return;
     this.parts.logger.error(
       { run_id: this.identity.runId, blobs: this.#brake.blobs, of: this.#brake.of },

@@ -3,7 +3,7 @@ import { formatReference } from '@breakwater/registry-core';
 import type { ExpirableTag, ExpirableTags, LinkSweep, ManifestKey } from '../ports.js';
 import type { LinkTally, PlanNumbers } from '../report.js';
 import { batches, LIST_PAGE, oneEach, pages, type RunContext, safePoint } from './run-context.js';
-import { linkKey, type PlannedLink, SweepPlan } from './sweep-plan.js';
+import { type LinkPlan, linkKey, type PlannedLink, SweepPlan } from './sweep-plan.js';
 
 /** The most links that are planned at once, so that a plan fits into memory; what is left is planned after it. */
 export const MAX_PLANNED = 100_000;
@@ -18,7 +18,9 @@ export interface PlanParts {
   /** Of tags that still point to a manifest, which go by the same plan. One boolean each. */
   readonly goes: (tags: readonly ExpirableTag[]) => Promise<readonly boolean[]>;
   /** Manifests to look at beside the candidates. */
-  readonly also: readonly ManifestKey[];
+  readonly also: AsyncIterable<readonly ManifestKey[]> | Iterable<readonly ManifestKey[]>;
+  /** The most links that are planned. */
+  readonly most: number;
   /** Links used at this time or later are under lease, ms since the epoch. */
   readonly usedBefore: number;
 }
@@ -33,10 +35,26 @@ export async function planSweep(
   tally: LinkTally,
   numbers: PlanNumbers,
 ): Promise<SweepPlan> {
-  const planner = new SweepPlanner(context, parts, tally, numbers);
-  for (const batch of batches(parts.also, LIST_PAGE)) {
-    await safePoint(context);
-    await planner.look(batch.map(({ repository, digest }) => ({ repository, kind: 'manifest', digest, ids: [] })));
+  const plan = new SweepPlan();
+  plan.isCut = !(await findGoing(context, parts, plan, tally, numbers));
+  return plan;
+}
+
+/** Puts the links that nobody needs into a plan. Resolves to whether all of them fit into it. */
+export async function findGoing(
+  context: RunContext,
+  parts: PlanParts,
+  plan: LinkPlan,
+  tally: LinkTally,
+  numbers: PlanNumbers,
+): Promise<boolean> {
+  const planner = new SweepPlanner(context, parts, plan, tally, numbers);
+  for await (const manifests of parts.also) {
+    for (const batch of batches(manifests, LIST_PAGE)) {
+      if (plan.size >= parts.most) return false;
+      await safePoint(context);
+      await planner.look(batch.map(({ repository, digest }) => ({ repository, kind: 'manifest', digest, ids: [] })));
+    }
   }
   const { usedBefore } = parts;
   const { organization } = context;
@@ -50,9 +68,9 @@ export async function planSweep(
       distinct.set(linkKey(link), { ...link, ids });
     }
     await planner.look([...distinct.values()]);
-    if (planner.plan.size >= MAX_PLANNED) break;
+    if (plan.size >= parts.most && page.next !== undefined) return false;
   }
-  return planner.plan;
+  return true;
 }
 
 interface LookedLink extends LinkKey {
@@ -61,11 +79,10 @@ interface LookedLink extends LinkKey {
 }
 
 class SweepPlanner {
-  readonly plan = new SweepPlan();
-
   constructor(
     private readonly context: RunContext,
     private readonly parts: PlanParts,
+    private readonly plan: LinkPlan,
     private readonly tally: LinkTally,
     private readonly numbers: PlanNumbers,
   ) {}

@@ -13,10 +13,20 @@ export interface PlannedLink {
   readonly candidates: readonly string[];
 }
 
+/** Where a planner puts what it finds. */
+export interface LinkPlan {
+  /** Links. */
+  readonly size: number;
+  add(planned: PlannedLink): void;
+  find(link: LinkKey): { readonly level: number } | undefined;
+}
+
 /** The links that a sweep is going to remove, and the order in which. */
-export class SweepPlan {
+export class SweepPlan implements LinkPlan {
   readonly #links = new Map<string, PlannedLink>();
   #blobs = 0;
+  /** True when there are more such links, which did not fit into it. */
+  isCut = false;
 
   get size(): number {
     return this.#links.size;
