@@ -60,7 +60,7 @@ export {
 export { MemoryBlobStore } from './memory/memory-blob-store.js';
 export { MemoryManifestStore } from './memory/memory-manifest-store.js';
 export { MemoryTagStore } from './memory/memory-tag-store.js';
-export { describeWith, type Need, root, testWith, tool } from './needs.js';
+export { describeWith, type Need, programPath, root, testWith, tool } from './needs.js';
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from './postgres/create-test-database.js';
 export { openPool } from './postgres/pool.js';
 export type { TestConnection } from './postgres/test-server.js';

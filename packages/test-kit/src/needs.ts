@@ -11,7 +11,7 @@ export interface Need {
 
 /** A program on the PATH, and the command that installs it. */
 export function tool(program: string, install: string): Need {
-  return { met: isOnPath(program), name: `${program} (${install})` };
+  return { met: programPath(program) !== undefined, name: `${program} (${install})` };
 }
 
 /** The right to start processes as other users. */
@@ -49,10 +49,12 @@ function jestGlobals(): { readonly test: typeof test; readonly describe: typeof 
   return globalThis as unknown as { test: typeof test; describe: typeof describe };
 }
 
-function isOnPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => {
+/** Where on the PATH a program is; `undefined` when it is not. */
+export function programPath(program: string): string | undefined {
+  const places = (process.env['PATH'] ?? '').split(delimiter).map((directory) => join(directory, program));
+  return places.find((path) => {
     try {
-      accessSync(join(directory, program), constants.X_OK);
+      accessSync(path, constants.X_OK);
       return true;
     } catch {
       return false;

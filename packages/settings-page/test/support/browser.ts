@@ -1,9 +1,12 @@
+import { chromiumTool, programPath } from '@breakwater/test-kit';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 
-/** A real browser. `close` it. */
+/** The browser on the PATH. `close` it. */
 export async function startBrowser(): Promise<Browser> {
+  const executablePath = programPath('chromium');
+  if (executablePath === undefined) throw new Error(`there is no ${chromiumTool().name} on the PATH`);
   return chromium.launch({
-    executablePath: '/usr/bin/chromium',
+    executablePath,
     // Chromium refuses its sandbox to root; the pages are ours.
     args: process.getuid?.() === 0 ? ['--no-sandbox', '--disable-dev-shm-usage'] : ['--disable-dev-shm-usage'],
   });

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { resetConnection } from './reset-connection.js';
 
 /** How an exchange ends that is not to end well: no more bytes come, a clean end of the connection, or a reset. */
 export type BrokenEnd = 'stall' | 'fin' | 'reset';
@@ -97,7 +98,7 @@ function breakOff(by: BrokenEnd, { response, connection }: AnswerTarget): void {
   if (by === 'stall') return;
   // The callback of an empty write comes when all that was written before has left.
   response.socket?.write('', () => {
-    if (by === 'reset') later(connection, RESET_PAUSE_MS, () => connection.resetAndDestroy());
+    if (by === 'reset') later(connection, RESET_PAUSE_MS, () => resetConnection(connection));
     else response.socket?.destroySoon();
   });
 }

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { rawGet } from '../clients/raw-client.js';
 import { pullImage } from '../clients/raw-pull.js';
@@ -252,6 +254,20 @@ describe('faults on the wire', () => {
     expect(upstream.count()).toBe(0);
     expect(upstream.acceptedConnections).toBe(3);
     expect((await rawGet(manifestUrl)).status).toBe(200);
+  });
+
+  test('it ends although clients take nothing of what is on its way to them', async () => {
+    // More than all buffers between the two ends hold.
+    const large = buildImage({ seed: 'large', layers: [32 * 1024 * 1024] });
+    upstream.add('org/large', 'v1', large);
+    const client = connect(upstream.port, '127.0.0.1');
+    client.on('error', () => undefined);
+    client.pause().write(`GET /v2/org/large/blobs/${large.layers[0]?.digest} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    while (upstream.count() === 0) await sleep(10);
+    await sleep(100);
+    await upstream.close();
+    expect(upstream.openSockets).toBe(0);
+    client.destroy();
   });
 
   test.each([

@@ -3,6 +3,7 @@ import type { SecureContextOptions } from 'node:tls';
 import { type AnswerPlan, sendAnswer } from './answer-plan.js';
 import type { FaultList } from './faults.js';
 import { type Listener, startListener } from './listener.js';
+import { resetConnection } from './reset-connection.js';
 import { parseTarget, type UpstreamRequest, type UpstreamServer } from './upstream-request.js';
 
 export interface FaultyServerOptions {
@@ -49,7 +50,7 @@ export async function startFaultyServer(options: FaultyServerOptions): Promise<F
       requests.push(request);
       options.answer(request, message).then(
         (meant) => sendAnswer(faults.apply(request, meant), { response, connection }),
-        () => connection.resetAndDestroy(),
+        () => resetConnection(connection),
       );
     },
     fateOfConnection: () => faults.fateOfConnection(server),

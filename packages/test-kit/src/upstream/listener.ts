@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
+import { resetConnection } from './reset-connection.js';
 
 /** What a listener does with a connection before it reads a byte of it; `undefined` lets it in. */
 export type ConnectionFate =
@@ -51,7 +52,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     socket.on('error', () => undefined);
     const fate = options.fateOfConnection();
     if (fate === undefined) http.emit('connection', socket);
-    else if (fate.by === 'reset') socket.resetAndDestroy();
+    else if (fate.by === 'reset') resetConnection(socket);
     else if (fate.by === 'garbage') socket.end(fate.bytes);
     else socket.resume();
   });
@@ -68,7 +69,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const port = (tcp.address() as AddressInfo).port;
 
   const destroyConnections = () => {
-    for (const socket of sockets.values()) socket.resetAndDestroy();
+    for (const socket of sockets.values()) resetConnection(socket);
   };
   return {
     port,
