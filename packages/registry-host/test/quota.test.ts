@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { OrganizationName } from '@breakwater/registry-core';
 import {
   buildImage,
   type FaultUpstream,
@@ -127,6 +128,41 @@ test('what does not fit beside what is pinned is pulled byte for byte, not store
   await breakwater.registry.gc.runOnce();
   expect(await site.stored()).toBeLessThanOrEqual(quota);
   expect((await site.layer('team/app2', third)).headers['cache-status']).toBe('Breakwater; hit');
+});
+
+test('the least recently pulled are listed page by page, tags and digests of one moment included', async () => {
+  const clock = movableClock(Date.now());
+  await using upstream = await startFaultUpstream();
+  await using breakwater = await startTestRegistry({ clock });
+  const organization = await breakwater.proxyOrganization({ upstream_registry: upstream.host });
+  for (let seed = 0; seed < 9; seed += 1) {
+    const image = buildImage({ seed, layers: 1 });
+    upstream.add('team/app', `v${seed}`, image);
+    const reference = seed % 3 === 0 ? image.manifest.digest : `v${seed}`;
+    const pulled = await rawGet(`${breakwater.url}/v2/${organization}/team/app/manifests/${reference}`);
+    expect(pulled.status).toBe(200);
+    // Five of one moment, then four of another.
+    if (seed === 4) clock.advance({ minutes: 1 });
+  }
+  const { tags } = breakwater.registry.proxyCache;
+  const of = { organization: organization as OrganizationName, upstream: upstream.host };
+  const list = (limit: number, after?: Awaited<ReturnType<typeof tags.leastRecentlyUsed>>[number]) =>
+    tags.leastRecentlyUsed(of, clock.now() + 1, limit, after);
+  // Uses by digest are written a moment later.
+  await sleepUntil(
+    () => list(100),
+    ({ length }) => length === 9,
+  );
+  const all = await list(100);
+  for (const limit of [1, 2, 4]) {
+    const paged: (typeof all)[number][] = [];
+    for (;;) {
+      const page = await list(limit, paged.at(-1));
+      if (page.length === 0) break;
+      paged.push(...page);
+    }
+    expect(paged).toEqual(all);
+  }
 });
 
 /** What was found out of a quota is gone by for a few seconds. */

@@ -97,3 +97,27 @@ test('statements are of bounded size', async () => {
   await counts.flush();
   expect(table.batches.map((batch) => batch.length)).toEqual([1_000, 1]);
 });
+
+test('whoever flushes while a statement is on its way waits for it', async () => {
+  let begun = 0;
+  let answer: () => void = () => undefined;
+  const table = {
+    add: () => {
+      begun += 1;
+      return new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+    },
+  };
+  const counts = new OutageCounts(table, movableClock(), silentLogger);
+  counts.note(lab, 'not_stored', 'quota');
+  const first = counts.flush();
+  await new Promise((resolve) => setImmediate(resolve));
+  const ended: string[] = [];
+  const second = counts.flush().then(() => ended.push('second'));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([begun, ended]).toEqual([1, []]);
+  answer();
+  await Promise.all([first, second]);
+  expect(ended).toEqual(['second']);
+});

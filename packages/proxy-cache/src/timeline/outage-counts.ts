@@ -13,6 +13,10 @@ type WaitingCount = { -readonly [Field in keyof MinuteCount]: MinuteCount[Field]
 export class OutageCounts {
   #waiting = new Map<string, WaitingCount>();
   #lost = 0;
+  /** The writing under way; never rejects. */
+  #writing: Promise<unknown> = Promise.resolve();
+  /** The one after it, which has not begun. */
+  #next: Promise<void> | undefined;
 
   constructor(
     private readonly table: Pick<OutageMinuteTable, 'add'>,
@@ -31,8 +35,20 @@ export class OutageCounts {
   /**
    * Writes what waits. What cannot be written goes on waiting, and is added to what comes; beyond the bound the oldest is
    * lost. A statement whose answer is lost is written again, so that a broken connection may count twice, never zero times.
+   * Whoever flushes while somebody else does waits for that, too: then all that was noted before is there to be read.
    */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    if (this.#next !== undefined) return this.#next;
+    const next = this.#writing.then(() => {
+      this.#next = undefined;
+      return this.#write();
+    });
+    this.#next = next;
+    this.#writing = next.catch(() => undefined);
+    return next;
+  }
+
+  async #write(): Promise<void> {
     const counts = [...this.#waiting.values()];
     this.#waiting = new Map();
     for (let begin = 0; begin < counts.length; begin += BATCH) {
