@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { silentLogger } from '@breakwater/registry-core';
 import { rawGet } from '@breakwater/test-kit';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import express from 'express';
+import express5 from 'express';
+import express4 from 'express4';
 import { createPage } from '../src/http/page.js';
 
 const HTML = '<!doctype html><title>the page</title>';
@@ -28,17 +29,17 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-describe.each(['node:http', 'Express'])('served by %s', (kind) => {
+describe.each(['node:http', 'Express 4', 'Express 5'])('served by %s', (kind) => {
   let url: string;
   beforeAll(async () => {
     const page = createPage({ directory, logger: silentLogger });
-    const app = express();
+    const app = kind === 'Express 4' ? (express4() as unknown as express5.Application) : express5();
     app.use(page);
     app.use((_request, response) => void response.status(418).end());
     const plain = createServer((request, response) =>
       page(request, response, () => void response.writeHead(418).end()),
     );
-    url = await listen(kind === 'Express' ? createServer(app) : plain);
+    url = await listen(kind === 'node:http' ? plain : createServer(app));
   });
 
   test.each(['/organization', '/organization/', '/organization/lab?tab=Settings', '/signin?next=%2Forganization'])(
