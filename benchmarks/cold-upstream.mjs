@@ -2,7 +2,7 @@ import { createHash, randomFillSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-// node benchmarks/cold-upstream.mjs <bytes of a blob> <how many blobs>
+// node benchmarks/cold-upstream.mjs <bytes of a blob> <how many blobs> [<bytes of a smaller blob> <how many>]
 //
 // An upstream registry of large blobs for measuring: it holds them in memory, counts what it sends, and sends as fast as
 // the link that it is told to be. `/stats` tells the counts and sets them back; `/link?mib=8` makes all connections
@@ -11,15 +11,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const MIB = 1024 * 1024;
 const NAME = 'bench/image';
 const TYPE = 'application/vnd.oci.image.manifest.v1+json';
-const [bytes, count] = process.argv.slice(2).map(Number);
+/** What a link that was not used may send at once afterwards: timers are not more exact, in milliseconds. */
+const BURST_MS = 10;
+const [bytes, count, smallerBytes = 0, smallerCount = 0] = process.argv.slice(2).map(Number);
 const body = randomFillSync(Buffer.alloc(bytes));
-/** Blobs differ in their beginning, and share the rest of their memory. */
 const blobs = new Map();
-for (let n = 0; n < count; n += 1) {
-  const head = randomFillSync(Buffer.alloc(64));
-  const digest = `sha256:${createHash('sha256').update(head).update(body.subarray(64)).digest('hex')}`;
-  blobs.set(digest, [head, body.subarray(64)]);
-}
+const large = Array.from({ length: count }, () => makeBlob(bytes));
+const smaller = Array.from({ length: smallerCount }, () => makeBlob(smallerBytes));
 const small = [Buffer.alloc(0), randomFillSync(Buffer.alloc(4_096))];
 const smallDigest = digestOf(small[1]);
 blobs.set(smallDigest, small);
@@ -42,8 +40,17 @@ const server = createServer((request, response) => {
 server.keepAliveTimeout = 60_000;
 server.listen(0, '127.0.0.1', () => {
   const held = { port: server.address().port, manifest: manifestDigest, small: smallDigest };
-  console.log(JSON.stringify({ ...held, blobs: [...blobs.keys()].slice(0, count) }));
+  console.log(JSON.stringify({ ...held, blobs: large, smaller }));
 });
+
+/** Blobs differ in their beginning, and share the rest of their memory. */
+function makeBlob(size) {
+  const head = randomFillSync(Buffer.alloc(64));
+  const rest = body.subarray(64, size);
+  const digest = `sha256:${createHash('sha256').update(head).update(rest).digest('hex')}`;
+  blobs.set(digest, [head, rest]);
+  return digest;
+}
 
 async function answer(request, response) {
   const { pathname, searchParams } = new URL(request.url, 'http://upstream');
@@ -107,7 +114,7 @@ async function send(response, chunk) {
 async function takeTurn(length) {
   if (bytesPerSecond === 0) return;
   const now = performance.now();
-  paidUntil = Math.max(now, paidUntil) + (length / bytesPerSecond) * 1_000;
+  paidUntil = Math.max(now - BURST_MS, paidUntil) + (length / bytesPerSecond) * 1_000;
   if (paidUntil - now > 5) await sleep(paidUntil - now);
 }
 

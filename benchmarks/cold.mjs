@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startBreakwater } from './contenders/breakwater.mjs';
-import { startDockerRegistry } from './contenders/docker-registry.mjs';
+import { startDockerRegistry, untilStored } from './contenders/docker-registry.mjs';
 import { startNginxCache } from './contenders/nginx-cache.mjs';
 import { run, start, untilReady } from './lib/children.mjs';
 import { fetchHashed, NAME } from './lib/image.mjs';
@@ -10,82 +10,109 @@ import { forgetPeak, peakMemory } from './lib/process-memory.mjs';
 import { median } from './lib/report.mjs';
 
 // The cold pull of one large blob by 1, 16 and 200 clients at once, from this registry, from docker-registry in proxy mode
-// and from nginx with a cache and its lock on: each in turn, each time with a blob that nobody has seen.
+// and from nginx with a cache and its lock on: each in turn, each time with a blob that nobody has seen. First with an
+// upstream on the same machine and nothing in between, where the machine is what limits; then over links, where they do.
 
 const MIB = 1024 * 1024;
-const CLIENTS = [1, 16, 200];
-/** The upstream is far away: all connections to it together have this many MiB a second. */
-const LINK_MIB = 8;
 const UPSTREAM = join(import.meta.dirname, 'cold-upstream.mjs');
+/** Links, in MiB/s for all connections together; 0 is none. */
+const NO_LINK = 0;
+const GIGABIT = 119;
+const INTERNET = 4;
+/** Of the large blob, what goes over the slow link. */
+const SMALLER = 4;
+/** It fetches once for each client: 200 of them over a slow link would take hours. */
+const FETCHES_FOR_EACH = 'docker-registry';
+const STORED_WITHIN_MS = 120_000;
 
-/** What has to hold, by the row that it is said of. */
-const SAME_AS_DOCKER = 'at least as fast as docker-registry with 1 client';
-const NEARLY_AS_ONE = '200 clients within 1.5 times what one takes';
+const SCENARIOS = [
+  ...[1, 16, 200].map((clients) => ({ link: NO_LINK, clients })),
+  { link: GIGABIT, clients: 1 },
+  ...[1, 200].map((clients) => ({ link: INTERNET, clients, isSmaller: true })),
+].map((scenario) => ({ ...scenario, title: titleOf(scenario) }));
 
 /** Runs it, and resolves to what was measured; prints as it goes. */
 export async function measureCold(tools, directory, { blobBytes, rounds }) {
-  const upstream = await startUpstream(blobBytes, rounds * 3 * (CLIENTS.length + 2) + 3);
+  const upstream = await startUpstream(blobBytes, rounds);
   const contenders = await startContenders(tools, directory, upstream);
-  const scenarios = [
-    ...CLIENTS.map((clients) => ({ title: `as fast as it goes, ${clients} clients`, clients, linkMib: 0 })),
-    ...[1, 200].map((clients) => ({ title: `${LINK_MIB} MiB/s, ${clients} clients`, clients, linkMib: LINK_MIB })),
-  ];
-  const digests = [...upstream.blobs];
-  for (const contender of contenders) await pull(tools, upstream, contender, { clients: 1, linkMib: 0 }, digests.pop());
+  for (const contender of contenders) await pull(tools, upstream, contender, SCENARIOS[0]);
   const measured = [];
   for (let round = 0; round < rounds; round += 1) {
-    for (const scenario of scenarios) {
+    for (const scenario of SCENARIOS) {
       for (const index of contenders.keys()) {
         const contender = contenders[(index + round) % contenders.length];
-        // It fetches once for each client: 200 of them over a slow link would take hours.
-        if (scenario.linkMib > 0 && scenario.clients > 1 && contender.name === 'docker-registry') continue;
-        const result = await pull(tools, upstream, contender, scenario, digests.pop());
+        if (scenario.isSmaller && contender.name === FETCHES_FOR_EACH) continue;
+        const result = await pull(tools, upstream, contender, scenario);
         measured.push({ round, scenario: scenario.title, contender: contender.name, ...result });
         console.log(`round ${round + 1} of ${rounds}, ${scenario.title}, ${contender.name}: ${shown(result)}`);
       }
     }
   }
-  const summary = summarize(scenarios, contenders, measured);
-  console.log(`\n${printable(summary, blobBytes)}\n\n${verdicts(summary).join('\n')}`);
+  const summary = summarize(contenders, measured);
+  console.log(`\n${printable(summary)}\n\n${verdicts(summary).join('\n')}`);
   return { summary, measured };
 }
 
-async function startUpstream(blobBytes, count) {
-  const server = start('upstream', process.execPath, [UPSTREAM, String(blobBytes), String(count)]);
-  const held = await untilReady(server, async () => server.said.includes('\n') && JSON.parse(server.said));
-  return { ...held, blobBytes, origin: `http://127.0.0.1:${held.port}` };
+function titleOf({ link, clients }) {
+  const over = { [NO_LINK]: 'no link', [GIGABIT]: '1 Gbit/s' }[link] ?? `${link} MiB/s`;
+  return `${over}, ${clients} ${clients === 1 ? 'client' : 'clients'}`;
+}
+
+async function startUpstream(blobBytes, rounds) {
+  const smallerBytes = blobBytes / SMALLER;
+  const count = rounds * 3 * SCENARIOS.length + 3;
+  const args = [UPSTREAM, blobBytes, count, smallerBytes, count].map(String);
+  const server = start('upstream', process.execPath, args);
+  const held = await untilReady(server, async () => server.said.endsWith('\n') && JSON.parse(server.said));
+  return { ...held, blobBytes, smallerBytes, origin: `http://127.0.0.1:${held.port}` };
 }
 
 async function startContenders(tools, directory, { origin, manifest, small }) {
   const image = { manifest: { digest: manifest }, big: { digest: small } };
   const breakwater = await startBreakwater(directory, origin, image, {});
   const base = new URL(breakwater.urls.blob);
-  const proxy = await startDockerRegistry(tools, directory, 'docker-registry', origin);
+  const proxy = await startDockerRegistry(tools, directory, FETCHES_FOR_EACH, origin);
   const nginx = await startNginxCache(tools, directory, origin);
   return [
-    { ...breakwater, blobs: base.href.slice(0, base.href.lastIndexOf('/')) },
-    { ...proxy, blobs: `${proxy.origin}/v2/${NAME}/blobs` },
+    { ...breakwater, blobs: base.href.slice(0, base.href.lastIndexOf('/')), untilCached: untilHit },
+    {
+      ...proxy,
+      blobs: `${proxy.origin}/v2/${NAME}/blobs`,
+      untilCached: (_url, digest) => untilStored(proxy.data, digest),
+    },
     { ...nginx, blobs: `${nginx.origin}/v2/${NAME}/blobs` },
   ];
 }
 
-async function pull(tools, upstream, { name, pid, blobs }, { clients, linkMib }, digest) {
+/** Waits until it is answered from the store. */
+async function untilHit(url) {
+  for (const deadline = performance.now() + STORED_WITHIN_MS; ; await sleep(10)) {
+    const { headers } = await fetch(url, { method: 'HEAD' });
+    if (/; hit/.test(headers.get('cache-status') ?? '')) return;
+    if (performance.now() > deadline) throw new Error(`HEAD ${url}: it does not become a hit`);
+  }
+}
+
+async function pull(tools, upstream, { name, pid, blobs, untilCached }, { clients, link, isSmaller }) {
+  const digest = (isSmaller ? upstream.smaller : upstream.blobs).pop();
   const url = `${blobs}/${digest}`;
-  await fetchHashed(`${upstream.origin}/link?mib=${linkMib}`);
+  await fetchHashed(`${upstream.origin}/link?mib=${link}`);
   await (await fetch(`${upstream.origin}/stats`)).json();
   forgetPeak(pid);
   const before = cpuSeconds(pid);
   const began = performance.now();
-  await pullBy(tools, url, clients, upstream.blobBytes);
+  await pullBy(tools, url, clients, isSmaller ? upstream.smallerBytes : upstream.blobBytes);
   const seconds = (performance.now() - began) / 1000;
+  // What is stored behind the clients' backs is part of the price.
+  await untilCached?.(url, digest);
+  const cached = untilCached === undefined ? undefined : (performance.now() - began) / 1000;
   const peak = peakMemory(pid);
   const { bytes } = await (await fetch(`${upstream.origin}/stats`)).json();
-  // What is stored behind the clients' backs is part of the price.
   await sleep(1_000);
   const cpu = cpuSeconds(pid) - before;
   const answer = await fetchHashed(url);
   if (answer.digest !== digest) throw new Error(`${name} answers ${url} with ${answer.status} and ${answer.digest}`);
-  return { seconds, upstream: bytes, cpu, peak };
+  return { seconds, cached, upstream: bytes, cpu, peak };
 }
 
 /** All in one process, whose cost is the same for every contender. */
@@ -107,24 +134,25 @@ async function pullBy(tools, url, clients, bytes) {
   if (sizes.length !== clients || sizes.some((size) => size !== bytes)) throw new Error(`${url}: ${sizes.join(' ')}`);
 }
 
-function summarize(scenarios, contenders, measured) {
-  return scenarios.map(({ title, clients, linkMib }) => ({
+function summarize(contenders, measured) {
+  return SCENARIOS.map(({ title, clients, link }) => ({
     title,
     clients,
-    linkMib,
+    link,
     rows: contenders.flatMap(({ name }) => {
       const found = measured.filter((each) => each.scenario === title && each.contender === name);
       if (found.length === 0) return [];
-      const of = (field) => median(found.map((each) => each[field]));
-      return [{ name, seconds: of('seconds'), upstream: of('upstream'), cpu: of('cpu'), peak: of('peak') }];
+      const of = (field) => (found[0][field] === undefined ? undefined : median(found.map((each) => each[field])));
+      const fields = ['seconds', 'cached', 'upstream', 'cpu', 'peak'];
+      return [{ name, ...Object.fromEntries(fields.map((field) => [field, of(field)])) }];
     }),
   }));
 }
 
-function printable(summary, blobBytes) {
+function printable(summary) {
   const lines = [
-    `| ${blobBytes / MIB} MiB | server | wall time | from the upstream | server CPU | peak memory |`,
-    '| --- | --- | --- | --- | --- | --- |',
+    '| link, clients | server | last client done | cached after | from the upstream | server CPU | peak memory |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
   ];
   for (const { title, rows } of summary) {
     for (const [index, row] of rows.entries()) {
@@ -134,9 +162,10 @@ function printable(summary, blobBytes) {
   return lines.join('\n');
 }
 
-function cells({ seconds, upstream, cpu, peak }) {
+function cells({ seconds, cached, upstream, cpu, peak }) {
   return [
     `${seconds.toFixed(2)} s`,
+    cached === undefined ? '' : `${cached.toFixed(2)} s`,
     `${Math.round(upstream / MIB)} MiB`,
     `${cpu.toFixed(2)} s`,
     `${Math.round(peak / MIB)} MiB`,
@@ -144,21 +173,27 @@ function cells({ seconds, upstream, cpu, peak }) {
 }
 
 function shown(result) {
-  return cells(result).join(', ');
+  return cells(result).filter(Boolean).join(', ');
 }
 
+/** The limits, where a link is what limits, and the same figures where the machine is. */
 function verdicts(summary) {
-  const of = (linkMib, clients, name) =>
-    summary.find((each) => each.linkMib === linkMib && each.clients === clients)?.rows.find((row) => row.name === name)
-      ?.seconds ?? Number.NaN;
-  const beside = of(0, 1, 'breakwater') / of(0, 1, 'docker-registry');
-  const lines = [`${SAME_AS_DOCKER}: ${beside.toFixed(2)} of its time, ${beside <= 1 ? 'met' : 'NOT MET'}`];
-  for (const linkMib of [0, LINK_MIB]) {
-    const link = linkMib === 0 ? 'as fast as it goes' : `${linkMib} MiB/s`;
-    for (const name of ['breakwater', 'nginx']) {
-      const ratio = of(linkMib, 200, name) / of(linkMib, 1, name);
-      lines.push(`${NEARLY_AS_ONE}, ${link}, ${name}: ${ratio.toFixed(2)}, ${ratio <= 1.5 ? 'met' : 'NOT MET'}`);
-    }
-  }
-  return lines;
+  const of = (link, clients, name, field = 'seconds') =>
+    summary.find((each) => each.link === link && each.clients === clients)?.rows.find((row) => row.name === name)?.[
+      field
+    ] ?? Number.NaN;
+  const besideDocker = (link, field) => of(link, 1, 'breakwater', field) / of(link, 1, 'docker-registry', field);
+  const besideOne = (link, name) => of(link, 200, name) / of(link, 1, name);
+  const fast = besideDocker(GIGABIT);
+  const many = besideOne(INTERNET, 'breakwater');
+  return [
+    `1 client at least as fast as docker-registry, over 1 Gbit/s: ${fast.toFixed(2)} of its time, ${verdict(fast, 1)}`,
+    `  without a link: ${besideDocker(NO_LINK).toFixed(2)} of its time; until it is cached, ${besideDocker(NO_LINK, 'cached').toFixed(2)}`,
+    `200 clients within 1.5 times what one takes, over ${INTERNET} MiB/s: ${many.toFixed(2)}, ${verdict(many, 1.5)}; nginx ${besideOne(INTERNET, 'nginx').toFixed(2)}`,
+    `  without a link: ${besideOne(NO_LINK, 'breakwater').toFixed(1)}; docker-registry ${besideOne(NO_LINK, 'docker-registry').toFixed(1)}, nginx ${besideOne(NO_LINK, 'nginx').toFixed(1)}`,
+  ];
+}
+
+function verdict(ratio, most) {
+  return ratio <= most ? 'met' : 'NOT MET';
 }

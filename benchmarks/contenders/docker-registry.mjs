@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, start, untilReady } from '../lib/children.mjs';
 import { fetchHashed, NAME, TAG } from '../lib/image.mjs';
 
-const STORED_WITHIN_MS = 30_000;
+const STORED_WITHIN_MS = 120_000;
 
 /** Debian's docker-registry with what Debian configures for speed and no access log; as a proxy when given an origin. */
 export async function startDockerRegistry(tools, directory, name, proxyOf) {
@@ -44,12 +44,12 @@ export async function startProxy(tools, directory, upstream, image) {
 }
 
 /** It stores what it has sent after it has sent it. */
-async function untilStored(data, digest) {
+export async function untilStored(data, digest) {
   const hex = digest.slice('sha256:'.length);
   const file = join(data, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
   const deadline = performance.now() + STORED_WITHIN_MS;
   while (!existsSync(file)) {
     if (performance.now() > deadline) throw new Error(`docker-registry did not store ${digest}`);
-    await sleep(50);
+    await sleep(10);
   }
 }
