@@ -4,7 +4,7 @@ const SIZES: readonly { readonly below: number; readonly bytes: number }[] = [
   // As fast as sendfile on the machines we measured, for as many as a few cores can serve at full speed.
   { below: 8, bytes: 1024 * KIB },
   { below: 32, bytes: 256 * KIB },
-  { below: 1024, bytes: 32 * KIB },
+  { below: 200, bytes: 64 * KIB },
 ];
 const LEAST_BYTES = 16 * KIB;
 /** Buffers of the full size that are kept for the next readers: new ones cost the kernel a page at a time. */
