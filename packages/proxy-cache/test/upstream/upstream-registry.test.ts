@@ -45,7 +45,7 @@ const registry = () => client.registry(settingsFor(upstream.host));
 
 describe('manifests', () => {
   test('by tag and by digest, with every type accepted and the rest of the headers by the list (S9)', async () => {
-    expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: image.manifest.digest });
+    expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: image.manifest.digest, isMissing: false });
     expect(await registry().getManifest(app, byDigest, soon())).toEqual({
       bytes: image.manifest.bytes,
       contentType: OCI_MANIFEST,
@@ -69,7 +69,7 @@ describe('manifests', () => {
 
   test.each([400, 405, 501])('F50: HEAD that is refused with %d tells nothing', async (status) => {
     upstream.fault({ kind: 'head-refused', status });
-    expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined });
+    expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined, isMissing: false });
   });
 
   describe('F50: a host that does not answer HEAD', () => {
@@ -88,19 +88,19 @@ describe('manifests', () => {
       const others = client.registry(
         settingsFor(upstream.host, { organization: repositoryOf('others/x').organization }),
       );
-      expect(await others.headManifest(nameOf('other'), v1, soon())).toEqual({ digest: undefined });
+      expect(await others.headManifest(nameOf('other'), v1, soon())).toEqual({ digest: undefined, isMissing: false });
       expect(await registry().headBlob(app, layer, soon())).toBeUndefined();
       expect(heads()).toBe(1);
       clock.advance({ minutes: 1 });
       upstream.clearFaults();
-      expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: image.manifest.digest });
+      expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: image.manifest.digest, isMissing: false });
       expect(heads()).toBe(2);
     });
 
     test('is another one than a host that does not answer this request at all', async () => {
       upstream.fault({ kind: 'status', status: 400 });
       for (let n = 0; n < 2; n += 1) {
-        expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined });
+        expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined, isMissing: false });
         expect(await failureOf(registry().getManifest(app, v1, soon()))).toMatchObject({ failureClass: 'protocol' });
       }
       expect(heads()).toBe(2);
@@ -114,13 +114,13 @@ describe('manifests', () => {
 
   test('F47: no digest header', async () => {
     upstream.fault({ kind: 'no-digest' });
-    expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined });
+    expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined, isMissing: false });
     expect((await fetchManifest(registry(), app, v1, soon())).digest).toBe(image.manifest.digest);
   });
 
   test('a digest header that is none is not there', async () => {
     upstream.fault({ kind: 'headers', headers: { 'Docker-Content-Digest': 'sha256:../../etc' } });
-    expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined });
+    expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined, isMissing: false });
   });
 
   test('of sha512', async () => {
@@ -229,7 +229,7 @@ describe('what is not there', () => {
     const error = await failureOf(registry().getManifest(app, v1, soon()));
     expect(error).toMatchObject({ failureClass: 'removed', upstreamStatus: 404, unknown });
     // A 404 to HEAD does not say what is not there, so it is left to GET.
-    expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined });
+    expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: undefined, isMissing: true });
   });
 
   test('410', async () => {
