@@ -34,14 +34,21 @@ describe('the rule', () => {
   const S = 60;
   const E = 30;
   const lapsed = NOW - S * 1000 - 1;
+  /** No use of the last moment of the staleness period can be unwritten any more. */
+  const settled = lapsed - USE_MARGIN_MS;
   const unused = NOW - E * 1000 - USE_MARGIN_MS - 1;
   test.each<[string, Partial<ExpirableTag>, string]>([
     ['younger than S', { confirmedAt: NOW - 1, lastUsedAt: unused, expirationS: E }, 'within_staleness'],
     ['exactly as old as S', { confirmedAt: lapsed + 1, lastUsedAt: unused, expirationS: E }, 'within_staleness'],
-    ['older than S by 1 ms, unused', { confirmedAt: lapsed, lastUsedAt: unused, expirationS: E }, 'lapsed_and_unused'],
+    ['older than S by the margin', { confirmedAt: settled + 1, lastUsedAt: 0, expirationS: E }, 'within_staleness'],
+    [
+      'older than that by 1 ms, unused',
+      { confirmedAt: settled, lastUsedAt: unused, expirationS: E },
+      'lapsed_and_unused',
+    ],
     [
       'older than S, expiration just now',
-      { confirmedAt: lapsed, lastUsedAt: unused + 1, expirationS: E },
+      { confirmedAt: settled, lastUsedAt: unused + 1, expirationS: E },
       'used_recently',
     ],
     ['older than S, used now', { confirmedAt: 0, lastUsedAt: NOW, expirationS: E }, 'used_recently'],

@@ -2,7 +2,8 @@ import type { ExpirableTag, UpstreamCondition } from './ports.js';
 
 /**
  * How late a use can be written: uses are noted in the memory of the process that served them and written every five
- * seconds, so twice that is added to every period which counts from a use that another process may have served.
+ * seconds, so twice that is added to every period at whose end another process may have served one. A tag can be served to
+ * the end of its staleness period, after any time without a pull.
  */
 export const USE_MARGIN_MS = 10_000;
 
@@ -28,8 +29,8 @@ export type TagVerdict =
 
 /**
  * The rule, its hold aside: a tag goes only when its age exceeds the staleness period *and* its expiration since the
- * last use has passed *and* it is not pinned. A tag exactly as old as the staleness period stays. A fact that is not a
- * number keeps the tag.
+ * last use has passed *and* it is not pinned, each with the margin for uses that are not written yet. A tag exactly as
+ * old as the staleness period stays. A fact that is not a number keeps the tag.
  *
  * @param now ms since the epoch
  */
@@ -40,6 +41,7 @@ export function judgeTag(tag: ExpirableTag, now: number): TagVerdict {
   if (!exceedsStaleness) return { action: 'keep', reason: 'within_staleness' };
   if (tag.expirationS === undefined) return { action: 'expire', reason: 'lapsed' };
   if (tag.expirationS === 0) return { action: 'keep', reason: 'kept_for_ever' };
+  if (ageMs <= tag.stalenessPeriodS * 1000 + USE_MARGIN_MS) return { action: 'keep', reason: 'within_staleness' };
   const unusedMs = Math.max(0, now - tag.lastUsedAt);
   const expirationPassed = unusedMs > tag.expirationS * 1000 + USE_MARGIN_MS;
   return expirationPassed
