@@ -93,7 +93,10 @@ describe('manifests', () => {
       expect(heads()).toBe(1);
       clock.advance({ minutes: 1 });
       upstream.clearFaults();
-      expect(await registry().headManifest(app, v1, soon())).toEqual({ digest: image.manifest.digest, isMissing: false });
+      expect(await registry().headManifest(app, v1, soon())).toEqual({
+        digest: image.manifest.digest,
+        isMissing: false,
+      });
       expect(heads()).toBe(2);
     });
 
