@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildImage, type FaultUpstream, MemoryBlobStore, type RawAnswer } from '@breakwater/test-kit';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { nodeSpoolDisk, type SpoolDisk } from '../src/blobs/spool-disk.js';
 import { errorOf, type TestCache, until } from './support/cluster.js';
 import { useCluster } from './support/use-cluster.js';
 
@@ -78,6 +79,39 @@ test('G10: those who follow meet the same failure, and nobody asks again for it'
     [404, 'BLOB_UNKNOWN'],
     [404, 'BLOB_UNKNOWN'],
   ]);
+  expect(gets()).toBe(1);
+});
+
+test('G10: who follows, and finds the file gone into the store, reads on from the store', async () => {
+  const store = blobs.import.bind(blobs);
+  let letGo: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  let isTaken = false;
+  blobs.import = async (repository, blobDigest, file) => {
+    const taken = join(spoolDirectory, '.taken');
+    await rename(file, taken);
+    isTaken = true;
+    await held;
+    await store(repository, blobDigest, taken);
+  };
+  let lookedFor = 0;
+  const disk: SpoolDisk = {
+    ...nodeSpoolDisk,
+    async open(...args) {
+      lookedFor += 1;
+      return nodeSpoolDisk.open(...args);
+    },
+  };
+  const following = await cluster.startCache({ blobs, spoolDirectory, spoolDisk: disk });
+  expect(isWhole(await one.get(path))).toBe(true);
+  await until('its file is being stored', () => isTaken);
+  const answer = following.get(path);
+  // By then the reader has been told the size, and waits for the first byte.
+  await until('the file is looked for', () => lookedFor > 0);
+  letGo();
+  expect(isWhole(await answer)).toBe(true);
   expect(gets()).toBe(1);
 });
 

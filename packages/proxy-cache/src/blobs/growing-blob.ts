@@ -1,5 +1,11 @@
 import type { OpenBlob } from '@breakwater/registry-core';
-import type { SpoolFile } from './spool-file.js';
+
+/** Where the bytes of a growing blob are read from: its file in the spool, or what the store has of it. */
+export interface BlobSource {
+  /** Reads into the buffer, at most `bytes`. Resolves to how many they were. */
+  read(buffer: Uint8Array, bytes: number, position: number): Promise<number>;
+  close(): Promise<void>;
+}
 
 /** So many readers that wait are told of every packet; more of them only every few milliseconds, of several at once. */
 const FEW_READERS = 4;
@@ -23,7 +29,7 @@ interface HeldChunk {
  */
 export class GrowingBlob {
   readonly #waiting = new Set<() => void>();
-  #file: SpoolFile | undefined;
+  #source: BlobSource | undefined;
   #users = 1;
   #inFile = 0;
   #held: HeldChunk[] = [];
@@ -37,9 +43,9 @@ export class GrowingBlob {
   constructor(private readonly keptBytes = KEPT_BYTES) {}
 
   /** The file that its bytes are in from now on. The one before is closed. */
-  async attach(file: SpoolFile, inFile: number): Promise<void> {
-    const before = this.#file;
-    this.#file = file;
+  async attach(source: BlobSource, inFile: number): Promise<void> {
+    const before = this.#source;
+    this.#source = source;
     this.#inFile = inFile;
     this.#held = [];
     this.#wake();
@@ -87,6 +93,14 @@ export class GrowingBlob {
     this.#wake();
   }
 
+  /** It turned out to be in the store: whoever reads already goes on from there. It is closed with this one. */
+  async completeFrom(stored: OpenBlob): Promise<void> {
+    const read = (buffer: Uint8Array, bytes: number, position: number) =>
+      stored.read(buffer.subarray(0, bytes), position);
+    await this.attach({ read, close: () => stored.close() }, 0);
+    this.complete(stored.size);
+  }
+
   /** The blob is in the store: nobody begins to read it here any more. */
   retire(): void {
     this.#retired = true;
@@ -130,7 +144,7 @@ export class GrowingBlob {
   /** The last one to release it closes the file. Whoever made it counts as one. */
   async release(): Promise<void> {
     this.#users -= 1;
-    if (this.#users === 0) await this.#file?.close();
+    if (this.#users === 0) await this.#source?.close();
   }
 
   async #read(buffer: Uint8Array, position: number): Promise<number> {
@@ -138,8 +152,8 @@ export class GrowingBlob {
       const readable = Math.min(this.#readable() - position, buffer.byteLength);
       const heldFrom = this.#held[0]?.at ?? this.#inFile;
       if (readable > 0 && position >= heldFrom) return this.#copyHeld(buffer, readable, position);
-      if (readable > 0 && this.#file !== undefined) {
-        return this.#file.read(buffer, Math.min(readable, this.#inFile - position), position);
+      if (readable > 0 && this.#source !== undefined) {
+        return this.#source.read(buffer, Math.min(readable, this.#inFile - position), position);
       }
       if (this.#verified) return 0;
       if (this.#failure !== undefined) throw this.#failure.error;

@@ -354,11 +354,14 @@ export class PullThroughBlobs {
     let failure: unknown;
     let release = turn;
     try {
-      // Who had the lease before has stored it, perhaps.
-      const stored = await this.#storedSize(repository, digest).catch((error: unknown) => {
+      // Who had the lease before has stored it, perhaps; and readers that saw only its size are waiting (G10).
+      const stored = await this.parts.local.open(repository, digest).catch((error: unknown) => {
         if (!isStorageFailure(error)) throw error;
       });
-      if (stored !== undefined) return blob.retire();
+      if (stored !== undefined) {
+        await blob.completeFrom(stored);
+        return blob.retire();
+      }
       await health.assertMayAsk(settings);
       release ??= await slots.take(repository.organization);
       await this.#download(blob, pull, lease, fate);
