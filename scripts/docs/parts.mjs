@@ -12,7 +12,7 @@ import { tables } from './schema.mjs';
 export async function makeParts() {
   return {
     settings: await settings(),
-    'organization-settings': await organizationSettings(),
+    ...(await organizationSettings()),
     'registry-errors': await registryErrors(),
     'failure-classes': await failureClasses(),
     'settings-errors': await settingsErrors(),
@@ -20,7 +20,7 @@ export async function makeParts() {
     deadlines: await deadlines(),
     metrics: await metrics(),
     tables: tables(),
-    'fault-results': faultResults(),
+    ...faultResults(),
     decisions: listDecisions(join(ROOT, 'docs', 'decisions')),
     'own-express-app': example('own-express-app.ts'),
     'outage-in-a-test': example('outage-in-a-test.ts'),
@@ -93,6 +93,7 @@ const ORGANIZATION_FIELDS = {
   ],
 };
 
+/** The fields with the values that they may have, and in short. */
 async function organizationSettings() {
   const { DEFAULT_VALUES } = await built('org-settings/dist/fields/settings-values.js');
   const { settingsView } = await built('org-settings/dist/fields/settings-view.js');
@@ -106,7 +107,13 @@ async function organizationSettings() {
       return [code(name), name === 'upstream_registry' ? 'required' : fallback, values, meaning];
     },
   );
-  return table(['field', 'default', 'values', 'meaning'], rows);
+  return {
+    'organization-settings': table(['field', 'default', 'values', 'meaning'], rows),
+    'organization-settings-in-short': table(
+      ['field', 'default', 'meaning'],
+      rows.map(([field, fallback, , meaning]) => [field, fallback, meaning]),
+    ),
+  };
 }
 
 async function registryErrors() {
@@ -211,7 +218,7 @@ async function metrics() {
 /** What the last whole run of the fault matrix that was kept came to. */
 function faultResults() {
   const results = JSON.parse(source('docs/results/faults.json'));
-  return `${faultResultsSummary(results)}\n\n${faultResultsTable(results)}`;
+  return { 'fault-results-summary': faultResultsSummary(results), 'fault-results': faultResultsTable(results) };
 }
 
 /** A file of docs/examples, which the checks compile. */
