@@ -54,7 +54,7 @@ export const settingsTable = [
     default: undefined,
     otherwise: 'generated into secret-key in the data directory',
     meaning:
-      'Key that upstream passwords are encrypted with: at least 32 bytes in hex or base64, or a text of at least 32 characters.',
+      'Secret that the keys are derived from which seal upstream passwords and what is in Redis, and sign tokens; the same for all replicas: at least 32 bytes in hex or base64, or a text of at least 32 characters.',
     secret: true,
   },
   {
