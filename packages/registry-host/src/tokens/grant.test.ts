@@ -15,6 +15,7 @@ describe('scopes', () => {
     [['repository:org/app:push,pull'], [{ name: 'org/app', actions: ['pull', 'push'] }]],
     [['repository:org/app:*'], [{ name: 'org/app', actions: ['pull', 'push', 'delete'] }]],
     [['repository(plugin):org/app:pull'], [{ name: 'org/app', actions: ['pull'] }]],
+    [['repository:host:5000/app:pull'], [{ name: 'host:5000/app', actions: ['pull'] }]],
     [['registry:catalog:*', 'repository:org/app:mystery', 'repository::pull', 'nonsense', ''], []],
   ])('%p', (given, expected) => {
     expect(parseScopes(given)).toEqual(expected);
@@ -22,6 +23,12 @@ describe('scopes', () => {
 
   test('no more than a hundred are read', () => {
     expect(parseScopes(Array.from({ length: 1_000 }, () => 'repository:org/app:pull')).length).toBe(100);
+  });
+
+  test('long ones, which no repository needs, are left out unread', () => {
+    const named = (length: number) => `repository:${'a'.repeat(length - 'repository::pull'.length)}:pull`;
+    expect(parseScopes([named(512)])).toHaveLength(1);
+    expect(parseScopes([named(513), `repository:${':'.repeat(60_000)}:pull`])).toEqual([]);
   });
 });
 

@@ -1,5 +1,3 @@
-import type { AddressInfo } from 'node:net';
-import { createServer, type Server } from 'node:net';
 import {
   buildImage,
   type FaultUpstream,
@@ -9,6 +7,7 @@ import {
   startTestRegistry,
   type TestRegistry,
 } from '@breakwater/test-kit';
+import { OutboundSockets } from '../faults/outbound-sockets.js';
 import { Random } from './random.js';
 import { exchange } from './raw-http.js';
 
@@ -145,7 +144,19 @@ const HEADERS = [
   'Origin: null',
 ];
 
-/** A registry to throw things at, and places that nobody may be made to call. */
+/** Where nobody listens: fuzzed requests name it wherever an address may stand. */
+const STRANGER = '127.0.0.1:9';
+
+/** Scopes that are long, and made so that whoever looks for their parts looks for long. */
+const LONG_SCOPES = [
+  `repository:${'a'.repeat(60_000)}:pull`,
+  `repository:${'a:0'.repeat(10_000)}`,
+  `repository:${':'.repeat(20_000)}pull`,
+  `repository:a/${'b/'.repeat(200)}c:${'pull,'.repeat(2_000)}`,
+  'repository:a/b:pull '.repeat(2_000),
+];
+
+/** A registry to throw things at. */
 export interface FuzzSite extends AsyncDisposable {
   fuzz(count: number, seed: number, progress?: (done: number) => void): Promise<FuzzReport>;
 }
@@ -168,14 +179,15 @@ export async function startFuzzSite(): Promise<FuzzSite> {
   const hosted = await registry.hostedOrganization();
   await pushImage({ url: registry.url, name: `${hosted}/app`, authorization: registry.authorization }, 'v1', image);
   await pullImage(registry.url, `${proxied}/team/app`, 'v1');
-  const stranger = await startStranger();
+  const outbound = new OutboundSockets();
+  outbound.countAllBut(portOf(registry.url), portOf(`http://${upstream.host}`));
   return {
     fuzz: (count, seed, progress) =>
       run(
         {
           registry,
           upstream,
-          stranger,
+          outbound,
           errors,
           random: new Random(seed),
           names: [`${hosted}/app`, `${proxied}/team/app`],
@@ -187,36 +199,16 @@ export async function startFuzzSite(): Promise<FuzzSite> {
     async [Symbol.asyncDispose]() {
       await registry.close();
       await upstream.close();
-      await stranger.close();
+      outbound.stop();
     },
-  };
-}
-
-/** A server that counts who comes: fuzzed requests name it wherever an address may stand. */
-interface Stranger {
-  readonly host: string;
-  count(): number;
-  close(): Promise<void>;
-}
-
-async function startStranger(): Promise<Stranger> {
-  let connections = 0;
-  const server: Server = createServer((socket) => {
-    connections += 1;
-    socket.destroy();
-  });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  return {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    count: () => connections,
-    close: () => new Promise((closed) => server.close(() => closed())),
   };
 }
 
 interface Run {
   readonly registry: TestRegistry;
   readonly upstream: FaultUpstream;
-  readonly stranger: Stranger;
+  /** Connections to anywhere but the registry itself and the upstream that an organization names. */
+  readonly outbound: OutboundSockets;
   /** What the registry itself called an error. */
   readonly errors: string[];
   readonly random: Random;
@@ -225,7 +217,7 @@ interface Run {
 }
 
 async function run(site: Run, count: number, progress: (done: number) => void = () => undefined): Promise<FuzzReport> {
-  const port = Number(new URL(site.registry.url).port);
+  const port = portOf(site.registry.url);
   const problems: string[] = [];
   const statuses = new Map<number, number>();
   let left = count;
@@ -246,8 +238,7 @@ async function run(site: Run, count: number, progress: (done: number) => void = 
     }
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, worker));
-  if (site.stranger.count() > 0)
-    problems.push(`${site.stranger.count()} connections to an address that only requests named`);
+  if (site.outbound.count > 0) problems.push(`${site.outbound.count} connections to what only requests named`);
   const livez = await exchange(port, 'GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
   if (livez.statuses[0] !== 200) problems.push('the registry does not live any more');
   problems.push(...site.errors.map((error) => `logged: ${error}`));
@@ -256,12 +247,11 @@ async function run(site: Run, count: number, progress: (done: number) => void = 
 
 function fuzzedRequest(site: Run): Buffer {
   const { random } = site;
+  if (random.chance(0.01)) return mutated(longForm(random), random);
   const method = random.chance(0.8) ? random.of(METHODS.slice(0, 6)) : random.of(METHODS);
   const lines = [`${method} ${fuzzedTarget(site)} HTTP/1.${random.chance(0.95) ? 1 : random.below(10)}`];
   if (random.chance(0.97))
-    lines.push(
-      `Host: ${random.chance(0.9) ? 'registry' : random.of([site.stranger.host, '', 'a b', '[::1', 'x'.repeat(300)])}`,
-    );
+    lines.push(`Host: ${random.chance(0.9) ? 'registry' : random.of([STRANGER, '', 'a b', '[::1', 'x'.repeat(300)])}`);
   const signedIn = random.chance(0.4);
   if (signedIn) lines.push(`Authorization: ${site.registry.authorization}`);
   let body = '';
@@ -282,8 +272,14 @@ function fuzzedRequest(site: Run): Buffer {
   return mutated(Buffer.from(text, 'latin1'), random);
 }
 
+function longForm(random: Random): Buffer {
+  const form = new URLSearchParams({ grant_type: 'password', scope: random.of(LONG_SCOPES) }).toString();
+  const head = ['POST /v2/auth HTTP/1.1', 'Host: registry', `Content-Length: ${form.length}`];
+  return Buffer.from(`${head.join('\r\n')}\r\n\r\n${form}`, 'latin1');
+}
+
 function fuzzedTarget(site: Run): string {
-  const { random, stranger } = site;
+  const { random } = site;
   const name = random.of(site.names);
   const digest = random.of(site.digests);
   const base = random.of([
@@ -295,6 +291,7 @@ function fuzzedTarget(site: Run): string {
     `/v2/${name}/referrers/${digest}`,
     '/v2/',
     '/v2/auth',
+    `/v2/auth?scope=${encodeURIComponent(random.of(LONG_SCOPES).slice(0, 3_000))}`,
     '/livez',
     '/readyz',
     '/metrics',
@@ -302,8 +299,8 @@ function fuzzedTarget(site: Run): string {
     '/api/v1/organizations',
     `/api/v1/organization/${name.split('/')[0]}/proxycache`,
     `/${name.split('/')[0]}/v2/app/manifests/v1`,
-    `http://${stranger.host}/v2/`,
-    stranger.host,
+    `http://${STRANGER}/v2/`,
+    STRANGER,
     '*',
     '',
   ]);
@@ -313,9 +310,11 @@ function fuzzedTarget(site: Run): string {
     target = `${target.slice(0, at)}${random.of(PIECES)}${target.slice(at + random.below(4))}`;
   }
   const queries: string[] = [];
-  while (random.chance(0.35)) queries.push(random.chance(0.2) ? `ns=${stranger.host}` : random.of(QUERIES));
+  while (random.chance(0.35)) queries.push(random.chance(0.2) ? `ns=${STRANGER}` : random.of(QUERIES));
   return queries.length === 0 ? target : `${target}?${queries.join('&')}`;
 }
+
+const portOf = (url: string) => Number(new URL(url).port);
 
 /** Now and then some bytes are others, missing, or there twice. */
 function mutated(bytes: Buffer, random: Random): Buffer {
