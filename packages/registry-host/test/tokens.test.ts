@@ -199,11 +199,54 @@ describe('what is granted', () => {
 
   test('a password that was changed opens nothing any more', async () => {
     const robotBefore = (await makeRobot(hosted, 'renewed', 'read')) as typeof robot;
+    const scope = [`repository:${hosted}/app:pull`];
+    const tokenBefore = await bearer(scope, basic(robotBefore.name, robotBefore.token));
+    expect((await get(manifest(hosted, 'app'), tokenBefore)).status).toBe(200);
     expect((await get(manifest(hosted, 'app'), basic(robotBefore.name, robotBefore.token))).status).toBe(200);
     const renewed = await breakwater.api('POST', `/api/v1/organization/${hosted}/robots/renewed/regenerate`);
     const { token } = renewed.body as typeof robot;
     expect((await get(manifest(hosted, 'app'), basic(robotBefore.name, robotBefore.token))).status).toBe(401);
+    expect((await get(manifest(hosted, 'app'), tokenBefore)).status).toBe(401);
     expect((await get(manifest(hosted, 'app'), basic(robotBefore.name, token))).status).toBe(200);
+    expect((await get(manifest(hosted, 'app'), await bearer(scope, basic(robotBefore.name, token)))).status).toBe(200);
+  });
+
+  test('a token of a robot is none of another that is called like it later', async () => {
+    const first = (await makeRobot(hosted, 'again', 'write')) as typeof robot;
+    const authorization = await bearer([`repository:${hosted}/app:pull`], basic(first.name, first.token));
+    await breakwater.api('DELETE', `/api/v1/organization/${hosted}/robots/again`);
+    await makeRobot(hosted, 'again', 'write');
+    expect((await get(manifest(hosted, 'app'), authorization)).status).toBe(401);
+  });
+
+  test('a token of somebody ends with their password', async () => {
+    const user = { username: 'changing', password: 'the first password' };
+    expect((await breakwater.api('POST', '/api/v1/superuser/users/', user)).status).toBe(200);
+    await breakwater.api('PUT', `/api/v1/organization/${hosted}/members/changing`, { role: 'member' });
+    const authorization = await bearer([`repository:${hosted}/app:pull`], basic('changing', user.password));
+    expect((await get(manifest(hosted, 'app'), authorization)).status).toBe(200);
+    const changed = await breakwater.api('PUT', '/api/v1/superuser/users/changing', {
+      password: 'the second password',
+    });
+    expect(changed.status).toBe(200);
+    expect((await get(manifest(hosted, 'app'), authorization)).status).toBe(401);
+  });
+
+  test('who asked to push deletes nothing with it, and who asked to delete pushes nothing (S28)', async () => {
+    const password = breakwater.authorization;
+    const begin = (authorization: string) => get(`/v2/${hosted}/apart/blobs/uploads/`, authorization, 'POST');
+    const remove = (authorization: string) => get(`/v2/${hosted}/apart/manifests/none`, authorization, 'DELETE');
+    const pushing = await bearer([`repository:${hosted}/apart:pull,push`], password);
+    const refused = await remove(pushing);
+    expect([(await begin(pushing)).status, refused.status, refused.headers.get('www-authenticate')]).toEqual([
+      202,
+      401,
+      expect.stringContaining(`scope="repository:${hosted}/apart:pull,delete",error="insufficient_scope"`),
+    ]);
+    const deleting = await bearer([`repository:${hosted}/apart:pull,delete`], password);
+    expect([(await begin(deleting)).status, (await remove(deleting)).status]).toEqual([401, 404]);
+    const all = await bearer([`repository:${hosted}/apart:*`], password);
+    expect([(await begin(all)).status, (await remove(all)).status]).toEqual([202, 404]);
   });
 });
 
@@ -231,7 +274,7 @@ describe('where anybody may pull', () => {
   test('nobody in particular gets a token, and pulls with it', async () => {
     const authorization = await bearer([`repository:${open}/team/app:pull,push`]);
     expect((await get(manifest(open), authorization)).status).toBe(200);
-    expect((await get(`/v2/${open}/team/app/blobs/uploads/`, authorization, 'POST')).status).toBe(401);
+    expect((await get(`/v2/${open}/team/app/blobs/uploads/`, authorization, 'POST')).status).toBe(405);
     expect((await get(manifest(closed), authorization)).status).toBe(401);
   });
 

@@ -6,8 +6,11 @@ export interface Principal {
   readonly name: string;
 }
 
-/** What somebody may want to do: to content (`pull`, `push`), to an organization's settings, or to the whole registry. */
-export type AccessAction = 'pull' | 'push' | 'read-settings' | 'write-settings' | 'administer';
+/**
+ * What somebody may want to do: to content (`pull`, `push`, `delete`), to an organization's settings, or to the whole
+ * registry. The packages ask for `pull` alone where content is concerned; the others are what hosts ask themselves.
+ */
+export type AccessAction = 'pull' | 'push' | 'delete' | 'read-settings' | 'write-settings' | 'administer';
 
 /** What is acted on. `organization` is absent only for `administer`. */
 export interface AccessTarget {

@@ -280,8 +280,28 @@ describe('guessing', () => {
   });
 });
 
+describe('credentials that cannot be looked at', () => {
+  test.each(['TOOMANYREQUESTS', 'UNAVAILABLE'] as const)('%s: anybody, where anybody may pull', async (code) => {
+    users.failure = new RegistryError(code);
+    const of = (path: string, method = 'GET') => {
+      const asked = request(basic('somebody', 'of somewhere else'));
+      return Object.assign(asked, { url: path, method });
+    };
+    expect(await access().authenticate(of('/v2/open-org/app/manifests/v1'))).toBeUndefined();
+    expect(await access().authenticate(of('/v2/open-org/app/manifests/v1', 'PUT'))).toBeUndefined();
+    for (const path of [
+      '/v2/closed-org/app/manifests/v1',
+      '/v2/hosted-org/app/manifests/v1',
+      '/v2/',
+      '/api/v1/user/',
+    ]) {
+      await expect(access().authenticate(of(path))).rejects.toBe(users.failure);
+    }
+  });
+});
+
 describe('authorization', () => {
-  const actions = ['pull', 'push', 'read-settings', 'write-settings', 'administer'] as const;
+  const actions = ['pull', 'push', 'delete', 'read-settings', 'write-settings', 'administer'] as const;
 
   test('administrators may do everything', async () => {
     const subject = access();
@@ -306,7 +326,7 @@ describe('authorization', () => {
     for (const header of [basic('user', 'plain user'), 'Bearer token-of-user']) {
       const user = await subject.authenticate(request(header));
       expect(await allowed(user, closed)).toBe('pull read-settings');
-      expect(await allowed(user, hosted)).toBe('pull push read-settings write-settings');
+      expect(await allowed(user, hosted)).toBe('pull push delete read-settings write-settings');
       expect(await subject.authorize(user, 'administer', {})).toBe(false);
     }
     expect(await allowed(undefined, hosted)).toBe('');

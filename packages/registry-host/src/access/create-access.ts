@@ -3,7 +3,6 @@ import {
   type Access,
   type AccessAction,
   type AccessTarget,
-  isRegistryError,
   type Principal,
   type ProxyCacheSettingsReader,
   RegistryError,
@@ -14,7 +13,8 @@ import { allows, type Grant } from '../tokens/grant.js';
 import type { TokenBearers } from '../tokens/token-bearers.js';
 import type { ApiTokens } from './api-tokens.js';
 import { type BasicCredentials, parseBasicCredentials } from './basic-credentials.js';
-import type { CredentialVerifier } from './credential-verifier.js';
+import { type CredentialVerifier, isUndecided } from './credential-verifier.js';
+import { neededAction } from './needed-action.js';
 import { hasCsrfToken, type Sessions } from './sessions.js';
 import type { OrganizationRole, OrganizationRoles, RobotRole, UserDirectory } from './users.js';
 
@@ -49,9 +49,9 @@ interface VerifiedPrincipal extends Principal {
 /** What each role may do in its organization. */
 const RIGHTS: Readonly<Record<OrganizationRole | RobotRole, ReadonlySet<AccessAction>>> = {
   member: new Set<AccessAction>(['pull', 'read-settings']),
-  admin: new Set<AccessAction>(['pull', 'push', 'read-settings', 'write-settings']),
+  admin: new Set<AccessAction>(['pull', 'push', 'delete', 'read-settings', 'write-settings']),
   read: new Set<AccessAction>(['pull']),
-  write: new Set<AccessAction>(['pull', 'push']),
+  write: new Set<AccessAction>(['pull', 'push', 'delete']),
 };
 
 /**
@@ -95,28 +95,29 @@ export function createAccess(options: AccessOptions): Access {
     if (bearer === undefined) throw unauthorized(request, 'the token is wrong, revoked or expired');
     const route = parseRegistryRoute(target);
     if (route === undefined || !('organization' in route)) return bearer;
-    const reads = route.kind !== 'upload' && READING.has(request.method ?? '');
-    if (allows(bearer.grants, reads ? 'pull' : 'push', route.organization, route.repository)) return bearer;
+    // What is written to a proxy organization is refused for what it is, not for who sends it (S24).
+    const isProxied = (await settings.find(route.organization)) !== undefined;
+    const action = isProxied ? 'pull' : neededAction(request, route);
+    if (allows(bearer.grants, action, route.organization, route.repository)) return bearer;
     throw unauthorized(request, 'the token is not for this: ask for one with the scope of WWW-Authenticate', true);
   }
 
   /**
-   * Wrong credentials count for nothing where anybody may pull: a cluster sends those that it has for the upstream to
-   * whoever stands in for it.
+   * Credentials that are wrong, or that cannot be looked at now, count for nothing where anybody may pull: a cluster sends
+   * those that it has for the upstream to whoever stands in for it.
    */
   async function byPassword(request: IncomingMessage, credentials: BasicCredentials) {
     try {
       const user = await verifier.verify(credentials, request.socket.remoteAddress ?? '');
       return user ?? ((await anybodyMay(request)) ? 'anybody' : undefined);
     } catch (error) {
-      const isLimit = isRegistryError(error) && error.code === 'TOOMANYREQUESTS';
-      if (isLimit && (await anybodyMay(request))) return 'anybody';
+      if (isUndecided(error) && (await anybodyMay(request))) return 'anybody';
       throw error;
     }
   }
 
+  /** Such an organization is a proxy organization: there is nothing to write, whoever one is. */
   async function anybodyMay(request: IncomingMessage): Promise<boolean> {
-    if (!READING.has(request.method ?? '')) return false;
     const route = parseRegistryRoute(originalTarget(request));
     if (route === undefined || !('organization' in route)) return false;
     return (await settings.find(route.organization))?.anonymousPull === true;

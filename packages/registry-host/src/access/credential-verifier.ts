@@ -133,6 +133,14 @@ export class CredentialVerifier {
   }
 }
 
+/**
+ * Whether verifying failed with no word on the credentials: too many were wrong before, too many wait, or the users cannot be
+ * looked up.
+ */
+export function isUndecided(error: unknown): boolean {
+  return isRegistryError(error) && (error.code === 'TOOMANYREQUESTS' || error.code === 'UNAVAILABLE');
+}
+
 function overloaded(): RegistryError {
   const { status, phrase } = FAILURE_CLASSES.overload;
   return new RegistryError('UNAVAILABLE', 'too many sign-ins at once', {

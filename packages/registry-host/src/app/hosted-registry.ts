@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type Access,
-  type AccessAction,
   type BlobStore,
   type Logger,
   type ManifestStore,
@@ -25,6 +24,7 @@ import {
   type RegistryRoute,
   unauthorized,
 } from '@breakwater/registry-http';
+import { neededAction } from '../access/needed-action.js';
 import { answerHostedReferrers } from '../hosted/answer-hosted-referrers.js';
 import { answerUpload } from '../hosted/answer-upload.js';
 import type {
@@ -93,9 +93,9 @@ async function answer(
 ): Promise<void> {
   if (route.kind === 'invalid') throw route.error;
   if (route.kind === 'base') return answerBase(parts.access, request, response);
-  const action = neededRight(request, route);
+  const action = neededAction(request, route);
   const principal = await admitToContent(parts.access, request, action, route);
-  if (action === 'push' && !(await parts.organizations.exists(route.organization))) {
+  if (action !== 'pull' && !(await parts.organizations.exists(route.organization))) {
     throw new RegistryError('NAME_UNKNOWN', `there is no organization ${route.organization}; it has to be made first`);
   }
   const repository: Repository = { organization: route.organization, name: route.repository };
@@ -127,11 +127,6 @@ async function answer(
         { repository, session: route.session, query: route.query },
       );
   }
-}
-
-/** Uploads are their writer's affair, also to look at. */
-function neededRight({ method }: IncomingMessage, route: HostedRoute): AccessAction {
-  return route.kind !== 'upload' && (method === 'GET' || method === 'HEAD') ? 'pull' : 'push';
 }
 
 async function answerManifestRoute(

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { parseRegistryRoute } from '@breakwater/registry-http';
+import { neededAction } from '../access/needed-action.js';
 
 export interface ChallengeOptions {
   /** Without a slash at its end; `undefined` = what the client called us. */
@@ -27,8 +28,8 @@ function baseUrl(request: IncomingMessage, publicUrl: string | undefined): strin
 function neededScope(request: IncomingMessage): string | undefined {
   const route = parseRegistryRoute(originalTarget(request));
   if (route === undefined || !('organization' in route)) return undefined;
-  const reads = route.kind !== 'upload' && (request.method === 'GET' || request.method === 'HEAD');
-  const actions = reads ? 'pull' : request.method === 'DELETE' ? 'pull,push,delete' : 'pull,push';
+  const action = neededAction(request, route);
+  const actions = action === 'pull' ? 'pull' : `pull,${action}`;
   return `repository:${route.organization}/${route.repository}:${actions}`;
 }
 

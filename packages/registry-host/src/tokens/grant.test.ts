@@ -1,6 +1,6 @@
 import { repositoryOf } from '@breakwater/test-kit';
 import { describe, expect, test } from '@jest/globals';
-import { allows, parseScopes } from './grant.js';
+import { allows, type GrantedAction, parseScopes } from './grant.js';
 
 describe('scopes', () => {
   test.each([
@@ -36,9 +36,17 @@ test('a grant is for one repository and its actions', () => {
   const { organization, name } = repositoryOf('org/app');
   const grants = [{ type: 'repository', name: 'org/app', actions: ['pull'] }] as const;
   expect(allows(grants, 'pull', organization, name)).toBe(true);
-  for (const action of ['push', 'administer', 'read-settings', 'write-settings'] as const) {
+  for (const action of ['push', 'delete', 'administer', 'read-settings', 'write-settings'] as const) {
     expect(allows(grants, action, organization, name)).toBe(false);
   }
   expect(allows(grants, 'pull', organization, repositoryOf('org/app2').name)).toBe(false);
+  const asked = (...actions: GrantedAction[]) => [{ type: 'repository', name: 'org/app', actions }] as const;
+  for (const [grant, action] of [
+    [asked('pull', 'push'), 'delete'],
+    [asked('pull', 'delete'), 'push'],
+    [asked('push', 'delete'), 'pull'],
+  ] as const) {
+    expect(allows(grant, action, organization, name)).toBe(false);
+  }
   expect(allows(grants, 'pull', repositoryOf('or/app').organization, name)).toBe(false);
 });

@@ -1,4 +1,4 @@
-import type { AccessAction, OrganizationName, RepositoryName } from '@breakwater/registry-core';
+import type { OrganizationName, RepositoryName } from '@breakwater/registry-core';
 
 /** What a token of ours may be for. Each is for itself: who asked to push gets nothing deleted with it, nor the other way round. */
 export type GrantedAction = 'pull' | 'push' | 'delete';
@@ -44,14 +44,10 @@ function parseScope(text: string): Scope | undefined {
 /** Whether grants allow something to be done in a repository. */
 export function allows(
   grants: readonly Grant[],
-  action: AccessAction,
+  action: string,
   organization: OrganizationName,
   repository: RepositoryName,
 ): boolean {
   const name = `${organization}/${repository}`;
-  return grants.some((grant) => grant.name === name && grant.actions.some((each) => covers(each, action)));
-}
-
-function covers(granted: GrantedAction, wanted: AccessAction): boolean {
-  return granted === 'pull' ? wanted === 'pull' : wanted === 'push';
+  return grants.some((grant) => grant.name === name && grant.actions.some((each) => each === action));
 }

@@ -9,20 +9,30 @@ import { RegistryTokens } from './registry-tokens.js';
 const key = new Uint8Array(32).fill(7);
 const clock = movableClock();
 const tokens = new RegistryTokens({ key, service: 'registry.example', clock });
+const somebody = { name: 'somebody', passwordHash: 'a hash' };
 const access = [{ type: 'repository', name: 'org/app', actions: ['pull'] }] as const;
 
 test('a token says what it was made with', async () => {
-  const { text, expiresIn } = await tokens.issue('somebody', access);
+  const { text, expiresIn } = await tokens.issue(somebody, access);
   expect(await tokens.read(text)).toEqual({
     user: 'somebody',
+    credential: tokens.credentialOf(somebody),
     grants: access,
     expiresAt: clock.now() + expiresIn * 1000,
   });
 });
 
+test('it tells whether the password is another one by now, and nothing of the password', async () => {
+  const of = (name: string, passwordHash: string) => tokens.credentialOf({ name, passwordHash });
+  expect(new Set([of('a', 'b'), of('a', 'c'), of('b', 'b')]).size).toBe(3);
+  const { text } = await tokens.issue(somebody, access);
+  expect(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString()).not.toContain('a hash');
+  expect((await tokens.read((await tokens.issue(undefined, access)).text))?.credential).toBe('');
+});
+
 test('it ends to the second, and does not begin before it was made', async () => {
   const at = clock.now();
-  const { text, expiresIn } = await tokens.issue('somebody', access);
+  const { text, expiresIn } = await tokens.issue(somebody, access);
   clock.set(at + expiresIn * 1000 - 1);
   expect(await tokens.read(text)).toBeDefined();
   clock.set(at + expiresIn * 1000);
@@ -34,7 +44,7 @@ test('it ends to the second, and does not begin before it was made', async () =>
 
 function made(alg = 'HS256'): { readonly claims: SignJWT; readonly seconds: number } {
   const seconds = Math.floor(clock.now() / 1000);
-  const claims = new SignJWT({ access })
+  const claims = new SignJWT({ access, credential: 'any' })
     .setProtectedHeader({ alg })
     .setSubject('somebody')
     .setIssuer('registry.example')
@@ -57,14 +67,25 @@ test('one of the same claims made elsewhere with the key is read; each of them i
     'over since a second': made()
       .claims.setExpirationTime(made().seconds - 1)
       .sign(key),
-    'without an end': new SignJWT({ access })
+    'without an end': new SignJWT({ access, credential: 'any' })
       .setProtectedHeader({ alg: 'HS256' })
       .setSubject('somebody')
       .setIssuer('registry.example')
       .setAudience('registry.example')
       .setNotBefore(0)
       .sign(key),
-    'access that is no list': new SignJWT({ access: '*', sub: 'a', nbf: 0, exp: made().seconds + 60 })
+    'without a word on the password': new SignJWT({ access, sub: 'a', nbf: 0, exp: made().seconds + 60 })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setIssuer('registry.example')
+      .setAudience('registry.example')
+      .sign(key),
+    'access that is no list': new SignJWT({
+      access: '*',
+      credential: 'any',
+      sub: 'a',
+      nbf: 0,
+      exp: made().seconds + 60,
+    })
       .setProtectedHeader({ alg: 'HS256' })
       .setIssuer('registry.example')
       .setAudience('registry.example')
@@ -75,7 +96,7 @@ test('one of the same claims made elsewhere with the key is read; each of them i
 });
 
 test('alg none, RS256 and a changed claim are refused', async () => {
-  const { text } = await tokens.issue('somebody', access);
+  const { text } = await tokens.issue(somebody, access);
   const [, payload = '', signature = ''] = text.split('.');
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   expect(await tokens.read(`${part({ alg: 'none' })}.${payload}.`)).toBeUndefined();

@@ -1,6 +1,8 @@
+import { createHmac } from 'node:crypto';
 import type { Clock } from '@breakwater/registry-core';
 import { jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
+import type { RegistryUser } from '../access/users.js';
 import type { Grant } from './grant.js';
 
 export interface RegistryTokensOptions {
@@ -20,9 +22,15 @@ export interface IssuedToken {
   readonly issuedAt: number;
 }
 
-/** What a token says. `user` is '' for nobody in particular. */
+/** Whom a token is made for. */
+export type TokenOwner = Pick<RegistryUser, 'name' | 'passwordHash'>;
+
+/** What a token says. */
 export interface TokenClaims {
+  /** '' for nobody in particular. */
   readonly user: string;
+  /** Tells the password that the token was had for from any later one; '' for nobody's. See `credentialOf`. */
+  readonly credential: string;
   readonly grants: readonly Grant[];
   /** ms since the epoch. */
   readonly expiresAt: number;
@@ -33,9 +41,13 @@ const LIFETIME_S = 3_600;
 /** The one algorithm: makers and readers of these tokens are the same registry, so that there is no public key. */
 const ALGORITHM = 'HS256';
 
+/** 96 bits. */
+const CREDENTIAL_LENGTH = 16;
+
 const claims = z.object({
   sub: z.string(),
   exp: z.number(),
+  credential: z.string(),
   access: z.array(
     z.object({
       type: z.literal('repository'),
@@ -57,13 +69,14 @@ export class RegistryTokens {
     return this.#options.service;
   }
 
-  async issue(user: string, grants: readonly Grant[]): Promise<IssuedToken> {
+  /** Makes a token; for `undefined` one of nobody in particular. */
+  async issue(owner: TokenOwner | undefined, grants: readonly Grant[]): Promise<IssuedToken> {
     const { key, service, clock } = this.#options;
     const issuedAt = clock.now();
     const seconds = Math.floor(issuedAt / 1000);
-    const text = await new SignJWT({ access: grants })
+    const text = await new SignJWT({ access: grants, credential: this.credentialOf(owner) })
       .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
-      .setSubject(user)
+      .setSubject(owner?.name ?? '')
       .setIssuer(service)
       .setAudience(service)
       .setIssuedAt(seconds)
@@ -71,6 +84,16 @@ export class RegistryTokens {
       .setExpirationTime(seconds + LIFETIME_S)
       .sign(key);
     return { text, expiresIn: LIFETIME_S, issuedAt };
+  }
+
+  /**
+   * What a token carries of the password behind it: another one after every new password, also of an account that was made
+   * anew under its name. It tells nothing of the password, nor of its hash.
+   */
+  credentialOf(owner: TokenOwner | undefined): string {
+    if (owner === undefined) return '';
+    const text = `the credential of ${owner.name}: ${owner.passwordHash}`;
+    return createHmac('sha256', this.#options.key).update(text).digest('base64url').slice(0, CREDENTIAL_LENGTH);
   }
 
   /** What a token says; `undefined` for one that is not ours, not for us, changed, not valid yet or not any more (S28). */
@@ -82,10 +105,10 @@ export class RegistryTokens {
         issuer: service,
         audience: service,
         currentDate: new Date(clock.now()),
-        requiredClaims: ['sub', 'iss', 'aud', 'exp', 'nbf', 'access'],
+        requiredClaims: ['sub', 'iss', 'aud', 'exp', 'nbf', 'access', 'credential'],
       });
-      const { sub, exp, access } = claims.parse(payload);
-      return { user: sub, grants: access, expiresAt: exp * 1000 };
+      const { sub, exp, access, credential } = claims.parse(payload);
+      return { user: sub, credential, grants: access, expiresAt: exp * 1000 };
     } catch {
       // Whatever is wrong with it, the answer is the same.
       return undefined;

@@ -2,7 +2,7 @@ import { type Clock, isRegistryError } from '@breakwater/registry-core';
 import { LRUCache } from 'lru-cache';
 import type { UserDirectory } from '../access/users.js';
 import type { Grant } from './grant.js';
-import type { RegistryTokens } from './registry-tokens.js';
+import type { RegistryTokens, TokenClaims } from './registry-tokens.js';
 
 /** Who sent a token, and what it is for. */
 export interface TokenBearer {
@@ -38,7 +38,10 @@ export class TokenBearers {
     private readonly clock: Clock,
   ) {}
 
-  /** `undefined` for a token that is none of ours or not valid now, and when its user is not there any more. */
+  /**
+   * `undefined` for a token that is none of ours or not valid now, and when its user is not there any more, or has another
+   * password than the one that the token was had for.
+   */
   async find(text: string): Promise<TokenBearer | undefined> {
     if (text.length > LONGEST) return undefined;
     const now = this.clock.now();
@@ -49,8 +52,11 @@ export class TokenBearers {
     const claims = await this.tokens.read(text);
     if (claims === undefined) return undefined;
     const generation = this.#generation;
-    const bearer = await this.#lookUp(text, claims.user, claims.grants);
-    if (bearer === undefined) return undefined;
+    const bearer = await this.#lookUp(text, claims);
+    if (bearer === undefined) {
+      this.#verified.delete(text);
+      return undefined;
+    }
     this.#verified.set(text, { bearer, until: now + VERIFIED_MS, expiresAt: claims.expiresAt, generation });
     return bearer;
   }
@@ -60,11 +66,12 @@ export class TokenBearers {
     this.#generation += 1;
   }
 
-  async #lookUp(text: string, name: string, grants: readonly Grant[]): Promise<TokenBearer | undefined> {
+  async #lookUp(text: string, { user: name, credential, grants }: TokenClaims): Promise<TokenBearer | undefined> {
     if (name === '') return { name, isAdministrator: false, grants };
     try {
       const user = await this.users.find(name);
-      return user && { name, isAdministrator: user.isAdministrator, grants };
+      if (user === undefined || this.tokens.credentialOf(user) !== credential) return undefined;
+      return { name, isAdministrator: user.isAdministrator, grants };
     } catch (error) {
       // Pulls of cached images outlive the database, and with them whoever was pulling.
       const last = this.#verified.get(text);

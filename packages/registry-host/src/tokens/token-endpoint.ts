@@ -9,13 +9,15 @@ import {
 } from '@breakwater/registry-core';
 import { answerError, readBody } from '@breakwater/registry-http';
 import { type BasicCredentials, parseBasicCredentials } from '../access/basic-credentials.js';
+import { isUndecided } from '../access/credential-verifier.js';
+import type { RegistryUser } from '../access/users.js';
 import { originalTarget } from './challenge.js';
 import { type Grant, type GrantedAction, parseScopes, type Scope } from './grant.js';
 import type { RegistryTokens } from './registry-tokens.js';
 
 export interface TokenEndpointParts {
   readonly tokens: RegistryTokens;
-  readonly verify: (credentials: BasicCredentials, address: string) => Promise<Principal | undefined>;
+  readonly verify: (credentials: BasicCredentials, address: string) => Promise<RegistryUser | undefined>;
   readonly access: Pick<Access, 'authorize'>;
   /** The name that a client's name of a repository stands for. */
   readonly resolveName: (name: string) => Promise<string>;
@@ -26,6 +28,12 @@ export interface TokenEndpointParts {
 interface TokenRequest {
   readonly scopes: readonly Scope[];
   readonly credentials: BasicCredentials | undefined;
+}
+
+/** Whose credentials were sent, or what has to be said of them where they would be needed. */
+interface SignIn {
+  readonly user: RegistryUser | undefined;
+  readonly refusal: unknown;
 }
 
 type Next = (error?: unknown) => void;
@@ -52,15 +60,10 @@ async function answer(
   query: string,
 ): Promise<void> {
   const { scopes, credentials } = await readRequest(request, query);
-  const principal = await signIn(parts, request, credentials);
-  const grants = await grantsOf(parts, principal === 'wrong' ? undefined : principal, scopes);
+  const { user, refusal } = await signIn(parts, request, credentials);
+  const grants = await grantsOf(parts, user, scopes);
   // What anybody may pull is not refused to somebody with credentials for somewhere else: clusters send what they have.
-  if (principal === 'wrong' && grants.length === 0) {
-    throw new RegistryError('UNAUTHORIZED', 'invalid username or password', {
-      headers: { 'www-authenticate': CHALLENGE },
-    });
-  }
-  const user = principal === 'wrong' || principal === undefined ? '' : principal.name;
+  if (refusal !== undefined && grants.length === 0) throw refusal;
   const issued = await parts.tokens.issue(user, grants);
   const body = Buffer.from(
     JSON.stringify({
@@ -117,9 +120,21 @@ async function signIn(
   { verify }: TokenEndpointParts,
   request: IncomingMessage,
   credentials: BasicCredentials | undefined,
-): Promise<Principal | 'wrong' | undefined> {
-  if (credentials === undefined) return undefined;
-  return (await verify(credentials, request.socket.remoteAddress ?? '')) ?? 'wrong';
+): Promise<SignIn> {
+  if (credentials === undefined) return { user: undefined, refusal: undefined };
+  try {
+    const user = await verify(credentials, request.socket.remoteAddress ?? '');
+    return { user, refusal: user === undefined ? wrongCredentials() : undefined };
+  } catch (error) {
+    if (!isUndecided(error)) throw error;
+    return { user: undefined, refusal: error };
+  }
+}
+
+function wrongCredentials(): RegistryError {
+  return new RegistryError('UNAUTHORIZED', 'invalid username or password', {
+    headers: { 'www-authenticate': CHALLENGE },
+  });
 }
 
 /** What of the scopes can be granted; the rest is left out, which is no error. */
@@ -137,8 +152,7 @@ async function grantsOf(
     if (organization === undefined || repository === undefined) continue;
     const actions: GrantedAction[] = [];
     for (const action of scope.actions) {
-      const right = action === 'pull' ? 'pull' : 'push';
-      if (await access.authorize(principal, right, { organization, repository })) actions.push(action);
+      if (await access.authorize(principal, action, { organization, repository })) actions.push(action);
     }
     if (actions.length > 0) grants.push({ type: 'repository', name, actions });
   }
