@@ -1,4 +1,4 @@
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import {
   type BuiltImage,
   buildImage,
@@ -10,25 +10,19 @@ import {
   type TestRegistry,
 } from '@breakwater/test-kit';
 import { Random } from './random.js';
+import {
+  type Asking,
+  answerTo,
+  disagreementOf,
+  MountedBlobs,
+  type Place,
+  type Right,
+  type Somebody,
+} from './tenancy-model.js';
+import { questionOf } from './tenancy-questions.js';
+import { unlinkWhileAsking } from './tenancy-unlinking.js';
 
 // S26: what a model of who may do what says, and what the registry does, for random questions.
-
-type Right = 'pull' | 'push';
-
-interface Somebody {
-  readonly who: string;
-  readonly authorization: string | undefined;
-  /** Whether the credentials are good for anything. */
-  readonly known: boolean;
-  readonly may: (organization: string, right: Right) => boolean;
-}
-
-interface Place {
-  readonly organization: string;
-  readonly name: string;
-  readonly proxied: boolean;
-  readonly images: readonly BuiltImage[];
-}
 
 /** A registry with tenants who have secrets of each other's kind, and everybody who might want them. */
 export interface TenancySite extends AsyncDisposable {
@@ -36,10 +30,13 @@ export interface TenancySite extends AsyncDisposable {
   disagreements(count: number, seed: number): Promise<readonly string[]>;
 }
 
-const UNKNOWN = `sha256:${'0'.repeat(64)}`;
+/** How many of the questions are about what is taken away while they are asked; each of these is some three hundred requests. */
+const UNLINKING = 0.002;
 
 export async function startTenancySite(): Promise<TenancySite> {
   const image = (seed: string) => buildImage({ seed, layers: 1 });
+  const signed = (image: BuiltImage, by: string) =>
+    buildImage({ seed: `a signature by ${by}`, layers: 1, subject: image.manifest });
   // The same layer in two organizations: who has it in one has nothing in the other.
   const shared = image('shared');
   const upstreams = [await startFaultUpstream(), await startFaultUpstream()] as const;
@@ -60,20 +57,35 @@ export async function startTenancySite(): Promise<TenancySite> {
     staleness_period_s: 86_400,
     anonymous_pull: false,
   });
+  const caching = (organization: string, name: string, images: readonly BuiltImage[]): Place => ({
+    organization,
+    name,
+    proxied: true,
+    images,
+    signatures: [],
+  });
+  const hosting = (organization: string, name: string, images: readonly BuiltImage[]): Place => ({
+    ...caching(organization, name, images),
+    proxied: false,
+    signatures: images.map((each) => signed(each, `${organization}/${name}`)),
+  });
   const places: Place[] = [
-    { organization: alpha, name: 'team/app', proxied: false, images: [image('alpha app'), shared] },
-    { organization: alpha, name: 'team/other', proxied: false, images: [image('alpha other')] },
-    { organization: beta, name: 'team/app', proxied: false, images: [image('beta app')] },
-    { organization: beta, name: 'team/empty', proxied: false, images: [] },
-    { organization: open, name: 'team/app', proxied: true, images: [image('open')] },
-    { organization: closed, name: 'team/app', proxied: true, images: [image('closed')] },
-    { organization: closed, name: 'team/shared', proxied: true, images: [shared] },
+    hosting(alpha, 'team/app', [image('alpha app'), shared]),
+    hosting(alpha, 'team/other', [image('alpha other')]),
+    hosting(beta, 'team/app', [image('beta app')]),
+    hosting(beta, 'team/empty', []),
+    caching(open, 'team/app', [image('open')]),
+    caching(closed, 'team/app', [image('closed')]),
+    caching(closed, 'team/shared', [shared]),
   ];
   for (const place of places) await fill(registry, place);
   const people = await everybody(registry, { alpha, beta, open, closed });
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   return {
-    disagreements: (count, seed) => ask({ registry, agent, people, places, open }, count, new Random(seed)),
+    disagreements: (count, seed) => {
+      const asking = { registry, agent, people, places, mounted: new MountedBlobs() };
+      return ask(asking, alpha, count, new Random(seed));
+    },
     async [Symbol.asyncDispose]() {
       agent.destroy();
       await registry.close();
@@ -88,6 +100,7 @@ async function fill({ url, authorization }: TestRegistry, place: Place): Promise
     if (!place.proxied) await pushImage({ url, name, authorization }, `v${index + 1}`, image);
     else await pullImage(url, name, 'v1', { headers: { authorization } });
   }
+  for (const signature of place.signatures) await pushImage({ url, name, authorization }, 'signature', signature);
 }
 
 async function everybody(
@@ -103,27 +116,27 @@ async function everybody(
   const user = async (name: string, organization: string, role: 'admin' | 'member') => {
     await must('POST', '/api/v1/superuser/users/', { username: name, password: `password of ${name}` });
     await must('PUT', `/api/v1/organization/${organization}/members/${name}`, { role });
-    const rights: readonly Right[] = role === 'admin' ? ['pull', 'push'] : ['pull'];
+    const rights: readonly Right[] = role === 'admin' ? ['pull', 'push', 'delete'] : ['pull'];
     return {
       who: `${role} of ${organization}`,
       authorization: basic(name, `password of ${name}`),
       known: true,
-      may: (of: string, right: Right) =>
+      may: (right: Right, { organization: of }: { readonly organization: string }) =>
         (right === 'pull' && of === open) || (of === organization && rights.includes(right)),
     };
   };
   const robot = async (name: string, organization: string, role: 'read' | 'write') => {
     const made = await must('PUT', `/api/v1/organization/${organization}/robots/${name}`, { role });
-    const rights: readonly Right[] = role === 'write' ? ['pull', 'push'] : ['pull'];
+    const rights: readonly Right[] = role === 'write' ? ['pull', 'push', 'delete'] : ['pull'];
     return {
       who: `robot ${role} of ${organization}`,
       authorization: basic(made.name, made.token),
       known: true,
-      may: (of: string, right: Right) =>
+      may: (right: Right, { organization: of }: { readonly organization: string }) =>
         (right === 'pull' && of === open) || (of === organization && rights.includes(right)),
     };
   };
-  const anybody = (of: string, right: Right) => right === 'pull' && of === open;
+  const anybody: Somebody['may'] = (right, { organization }) => right === 'pull' && organization === open;
   const basics: readonly Somebody[] = [
     { who: 'nobody', authorization: undefined, known: false, may: anybody },
     { who: 'a stranger', authorization: basic('stranger', 'of somewhere else'), known: false, may: anybody },
@@ -136,135 +149,44 @@ async function everybody(
     await robot('reader', alpha, 'read'),
     await robot('writer', beta, 'write'),
   ];
-  return [
-    ...basics,
-    ...(await Promise.all(basics.filter(({ known }) => known).map((each) => withToken(registry, each, alpha)))),
-  ];
+  const known = basics.filter((each) => each.known);
+  const tokens = known.flatMap((each) =>
+    (['pull,push', 'pull,push,delete'] as const).map((actions) =>
+      withToken(registry, each, `${alpha}/team/app`, actions),
+    ),
+  );
+  return [...basics, ...(await Promise.all(tokens))];
 }
 
-/** The same person with a token for one repository: all else is closed to them with it. */
-async function withToken(registry: TestRegistry, person: Somebody, organization: string): Promise<Somebody> {
-  const scope = `repository:${organization}/team/app:pull,push`;
-  const answer = await fetch(`${registry.url}/v2/auth?scope=${scope}`, {
+/** The same person with a token for one repository and some actions: all else is closed to them with it. */
+async function withToken(registry: TestRegistry, person: Somebody, name: string, actions: string): Promise<Somebody> {
+  const answer = await fetch(`${registry.url}/v2/auth?scope=repository:${name}:${actions}`, {
     headers: { connection: 'close', authorization: person.authorization ?? '' },
   });
   const { token } = (await answer.json()) as { readonly token: string };
-  return { ...person, who: `${person.who}, by token`, authorization: `Bearer ${token}`, known: false };
+  return {
+    who: `${person.who}, by a token for ${actions}`,
+    authorization: `Bearer ${token}`,
+    known: false,
+    may: (right, of) =>
+      `${of.organization}/${of.name}` === name && actions.split(',').includes(right) && person.may(right, of),
+  };
 }
 
-interface Asking {
-  readonly registry: TestRegistry;
-  readonly agent: Agent;
-  readonly people: readonly Somebody[];
-  readonly places: readonly Place[];
-  readonly open: string;
-}
-
-async function ask(asking: Asking, count: number, random: Random): Promise<readonly string[]> {
+async function ask(asking: Asking, organization: string, count: number, random: Random): Promise<readonly string[]> {
   const found: string[] = [];
   let left = count;
   const worker = async () => {
     while (left > 0) {
       left -= 1;
-      const question = questionOf(asking, random);
-      const status = await send(asking, question);
-      if (!question.expected.includes(status)) {
-        found.push(
-          `${question.who}: ${question.method} ${question.path} is ${status}, not ${question.expected.join(' or ')}`,
-        );
+      if (left === 0 || random.chance(UNLINKING)) {
+        found.push(...(await unlinkWhileAsking(asking, { organization, name: `team/fleeting${left}` })));
+        continue;
       }
+      const question = questionOf(asking, random);
+      found.push(...disagreementOf(question, await answerTo(asking, question)));
     }
   };
   await Promise.all(Array.from({ length: 8 }, worker));
   return found;
-}
-
-interface Question {
-  readonly who: string;
-  readonly authorization: string | undefined;
-  readonly method: string;
-  readonly path: string;
-  readonly expected: readonly number[];
-}
-
-function questionOf({ people, places }: Asking, random: Random): Question {
-  const person = random.of(people);
-  const place = random.of(places);
-  const name = `${place.organization}/${place.name}`;
-  const everything = places.flatMap(({ images }) => images);
-  const wanted = random.chance(0.1) ? undefined : random.of(everything);
-  const has = wanted !== undefined && place.images.includes(wanted);
-  const kind = random.of(['manifest', 'blob', 'layer', 'tags', 'upload', 'mount', 'delete'] as const);
-  const method = random.of(['GET', 'HEAD']);
-  const content = (path: string): readonly [string, string, Right, readonly number[]] => [
-    method,
-    path,
-    'pull',
-    // A cache may say that too much was asked for in vain.
-    has ? [200] : place.proxied ? [404, 429] : [404],
-  ];
-  const write = (
-    right: string,
-    path: string,
-    expected: readonly number[],
-  ): readonly [string, string, Right, readonly number[]] => [
-    right,
-    path,
-    place.proxied ? 'pull' : 'push',
-    place.proxied ? [405] : expected,
-  ];
-  const [verb, path, right, expected] = (() => {
-    switch (kind) {
-      case 'manifest':
-        return content(`manifests/${wanted?.manifest.digest ?? UNKNOWN}`);
-      case 'blob':
-        return content(`blobs/${wanted?.config.digest ?? UNKNOWN}`);
-      case 'layer':
-        return content(`blobs/${wanted?.layers[0]?.digest ?? UNKNOWN}`);
-      case 'tags': {
-        const exists = place.images.length > 0;
-        return [method, 'tags/list', 'pull', exists ? [200] : [404]] as const;
-      }
-      case 'upload':
-        return write('POST', 'blobs/uploads/', [202]);
-      case 'mount': {
-        // From nowhere in particular: what another organization has looks like what nobody has.
-        const digest = wanted?.layers[0]?.digest ?? UNKNOWN;
-        const isHere = places.some(
-          ({ organization, images }) =>
-            organization === place.organization && wanted !== undefined && images.includes(wanted),
-        );
-        return write('POST', `blobs/uploads/?mount=${digest}`, [isHere ? 201 : 202]);
-      }
-      case 'delete':
-        return write('DELETE', `blobs/${UNKNOWN}`, [404]);
-    }
-  })();
-  // Into a repository that no other question is about.
-  const repository = kind === 'mount' ? `${place.organization}/team/mounted` : name;
-  const byToken = person.authorization?.startsWith('Bearer ') === true;
-  const inScope = !byToken || (place === places[0] && kind !== 'mount');
-  const allowed = inScope && person.may(place.organization, right);
-  const refused = person.known ? [403] : [401];
-  return {
-    who: person.who,
-    authorization: person.authorization,
-    method: verb,
-    path: `/v2/${repository}/${path}`,
-    expected: allowed ? expected : refused,
-  };
-}
-
-function send({ registry, agent }: Asking, { method, path, authorization }: Question): Promise<number> {
-  const { hostname, port } = new URL(registry.url);
-  return new Promise((resolve, reject) => {
-    const headers = authorization === undefined ? {} : { authorization };
-    const sending = request({ hostname, port, method, path, headers, agent }, (answer) => {
-      answer.resume();
-      answer.once('end', () => resolve(answer.statusCode ?? 0));
-      answer.once('error', reject);
-    });
-    sending.once('error', reject);
-    sending.end();
-  });
 }
