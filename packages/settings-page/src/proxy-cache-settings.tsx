@@ -119,6 +119,7 @@ function Configured({ stored, ...props }: LoadedProps & { readonly stored: Store
                 registryUrl={registryUrl}
                 organization={organization}
                 upstream={stored.view.upstream_registry}
+                anonymousPull={stored.view.anonymous_pull}
               />
             </Padded>
           </Tab>

@@ -18,11 +18,11 @@ import { type ClientSnippet, clientSnippets } from '../src/clients/client-snippe
 // What the page tells clients to write down, written down and used by the clients that run here. The upstream speaks plain
 // http, and no snippet says so to the client: what is pulled has come through the mirror.
 
-const PASSWORD = 'a password of the puller';
 let upstream: FaultUpstream;
 let breakwater: TestRegistry;
 let directory: string;
 let snippets: readonly ClientSnippet[];
+let robot: { readonly name: string; readonly token: string };
 
 beforeAll(async () => {
   upstream = await startFaultUpstream();
@@ -30,9 +30,15 @@ beforeAll(async () => {
   upstream.add('team/app', 'latest', buildImage({ seed: 'snippets' }));
   breakwater = await startTestRegistry();
   const organization = await breakwater.proxyOrganization({ upstream_registry: upstream.host, anonymous_pull: false });
-  await breakwater.api('POST', '/api/v1/superuser/users/', { username: 'puller', password: PASSWORD });
-  await breakwater.api('PUT', `/api/v1/organization/${organization}/members/puller`, { role: 'member' });
-  snippets = clientSnippets({ registryUrl: breakwater.url, organization, upstream: upstream.host });
+  // As the first snippet says.
+  const made = await breakwater.api('PUT', `/api/v1/organization/${organization}/robots/puller`, { role: 'read' });
+  robot = made.body as typeof robot;
+  snippets = clientSnippets({
+    registryUrl: breakwater.url,
+    organization,
+    upstream: upstream.host,
+    anonymousPull: false,
+  });
   directory = await mkdtemp(join(tmpdir(), 'breakwater-snippets-'));
   await writeFile(join(directory, 'policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
   await writeFile(join(directory, '50-breakwater.conf'), textOf('podman'));
@@ -61,7 +67,7 @@ const store = (name: string) => [
   ...['--root', join(directory, name), '--runroot', join(directory, `${name}-run`), '--storage-driver', 'vfs'],
 ];
 const login = (password: string) =>
-  run('podman', ['login', '--tls-verify=false', '-u', 'puller', '-p', password, breakwater.host]);
+  run('podman', ['login', '--tls-verify=false', '-u', robot.name, '-p', password, breakwater.host]);
 
 testWith(podmanTool())(
   'podman: sign in and pull as the snippets say, also without the upstream',
@@ -71,10 +77,10 @@ testWith(podmanTool())(
       run('podman', [...store(into), 'pull', '--signature-policy', policy(), ...flags, image]);
     const there = `${upstream.host}/team/app:latest`;
     expect((await pull(there, 'refused')).exitCode).not.toBe(0);
-    expect((await login(PASSWORD)).exitCode).toBe(0);
+    expect((await login(robot.token)).exitCode).toBe(0);
     // By the name that Docker is told, and by the name of the upstream through the mirror.
     const [signIn, dockerPull = ''] = textOf('docker').split('\n');
-    expect(signIn).toBe(`docker login ${breakwater.host}`);
+    expect(signIn).toBe(`docker login -u '${robot.name}' ${breakwater.host}`);
     const here = dockerPull.replace('docker pull ', '');
     expect(await pull(here, 'by-name', '--tls-verify=false')).toMatchObject({ exitCode: 0 });
     expect(await pull(there, 'by-mirror')).toMatchObject({ exitCode: 0 });
@@ -91,7 +97,7 @@ testWith(podmanTool())(
 testWith(podmanTool(), skopeoTool())(
   'skopeo: through the mirror of the snippet',
   async () => {
-    expect((await login(PASSWORD)).exitCode).toBe(0);
+    expect((await login(robot.token)).exitCode).toBe(0);
     const copy = (to: string, mirror: boolean) => {
       const conf = mirror ? ['--registries-conf', join(directory, '50-breakwater.conf')] : [];
       const flags = ['--policy', policy(), '--override-os', 'linux', '--override-arch', 'amd64', ...conf];
@@ -106,6 +112,7 @@ testWith(podmanTool(), skopeoTool())(
 
 test('the files are where each client looks, and what is JSON is JSON', () => {
   expect(snippets.map(({ id, place }) => [id, place])).toEqual([
+    ['robot', expect.stringContaining('Shell')],
     ['docker', 'Shell'],
     ['podman', '/etc/containers/registries.conf.d/50-breakwater.conf'],
     ['containerd', `/etc/containerd/certs.d/${upstream.host}/hosts.toml`],

@@ -45,7 +45,7 @@ describeWith(chromiumTool())('in a foreign React page', () => {
     await page.getByText('Your changes have been saved').first().waitFor();
     expect(await site.settings(organization)).toMatchObject({ staleness_period_s: 345_600 });
     await page.getByRole('tab', { name: 'Client set-up' }).click();
-    await page.getByTestId('snippet-docker').getByText('docker login registry.example.com').waitFor();
+    await page.getByTestId('snippet-docker').getByText('docker pull registry.example.com').waitFor();
     expect(complaints).toEqual([]);
   });
 });
