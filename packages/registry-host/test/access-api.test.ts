@@ -288,6 +288,17 @@ test('a session ends when it is left alone for two hours, and after a day howeve
   expect(await breakwater.state.database.knex('web_session').count('* as n').first()).toEqual({ n: '1' });
 });
 
+test('a page that refreshes itself does not keep the session of somebody who has gone', async () => {
+  const left = await signIn('ada');
+  const refresh = () => left.send('GET', '/api/v1/session', { 'x-background-refresh': '1' });
+  for (let minute = 0; minute < 110; minute += 10) {
+    clock.advance({ minutes: 10 });
+    expect((await refresh()).status).toBe(200);
+  }
+  clock.advance({ minutes: 10 });
+  expect((await refresh()).status).toBe(401);
+});
+
 test('a changed password ends the sessions, and so does the end of the user', async () => {
   await breakwater.api('POST', '/api/v1/superuser/users/', { username: 'tmp', password: 'password of tmp' });
   const before = await signIn('tmp');

@@ -46,6 +46,15 @@ describeWith(chromiumTool())('in a foreign React page', () => {
     expect(await site.settings(organization)).toMatchObject({ staleness_period_s: 345_600 });
     await page.getByRole('tab', { name: 'Client set-up' }).click();
     await page.getByTestId('snippet-docker').getByText('docker pull registry.example.com').waitFor();
+    // Credentials that are not good any more: that page has no dialog of ours.
+    await page.evaluate(`history.replaceState(undefined, '', location.href.replace(/authorization=[^&]*/, ''))`);
+    await page.getByRole('tab', { name: 'Configuration' }).click();
+    await page.getByTestId('staleness-period-input').fill('5');
+    await page.getByTestId('save-proxy-cache-btn').click();
+    await page.getByTestId('save-failure').getByText('You are not signed in any more').waitFor();
+    expect(await site.settings(organization)).toMatchObject({ staleness_period_s: 345_600 });
+    await page.getByTestId('test-connection').click();
+    await page.getByText('The connection could not be tested').waitFor();
     expect(complaints).toEqual([]);
   });
 });

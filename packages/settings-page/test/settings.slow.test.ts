@@ -155,6 +155,53 @@ describeWith(chromiumTool())('settings in a browser', () => {
     expect(await site.settings(organization)).toMatchObject({ staleness_period_s: 432_000 });
   });
 
+  it('a session that ends: the page can be left, after a question about what is not saved', async () => {
+    const { page, context } = await site.open(browser, settingsOf(await site.proxying()));
+    await page.getByTestId('staleness-period-input').fill('5');
+    await context.clearCookies();
+    await save(page);
+    await page.getByRole('dialog', { name: 'Your session has ended' }).waitFor();
+    const questions: string[] = [];
+    const leave = async (answer: 'accept' | 'dismiss') => {
+      const asked = page.waitForEvent('dialog');
+      const left = page.getByTestId('leave-page').click();
+      const question = await asked;
+      questions.push(question.type());
+      await question[answer]();
+      await left;
+    };
+    await leave('dismiss');
+    expect(await value(page, 'staleness-period-input')).toBe('5');
+    page.once('dialog', () => page.once('dialog', (again) => questions.push(`again: ${again.type()}`)));
+    await leave('accept');
+    await page.getByTestId('sign-in-username').waitFor();
+    expect(questions).toEqual(['confirm', 'confirm']);
+    expect(new URL(page.url()).pathname).toBe('/signin');
+  });
+
+  it('signing out that fails says so', async () => {
+    const { page } = await site.open(browser, settingsOf(await site.proxying()));
+    await page.route('**/signout', (route) => route.fulfill({ status: 503, json: { detail: 'no database' } }));
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('You have not been signed out').waitFor();
+    await page.unroute('**/signout');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByTestId('sign-in-username').waitFor();
+  });
+
+  it('another tab signs in anew: what is typed here is saved all the same', async () => {
+    const organization = await site.proxying();
+    const { page, context } = await site.open(browser, settingsOf(organization));
+    await page.getByTestId('staleness-period-input').fill('5');
+    const answer = await context.request.post(`${site.breakwater.url}/api/v1/signin`, {
+      data: site.breakwater.administrator,
+    });
+    expect(answer.status()).toBe(200);
+    await save(page);
+    await saved(page);
+    expect(await site.settings(organization)).toMatchObject({ staleness_period_s: 432_000 });
+  });
+
   it('a member sees everything and can change nothing', async () => {
     const organization = await site.proxying({ staleness_period_s: 259_200 });
     const member = await site.person(organization, 'member');

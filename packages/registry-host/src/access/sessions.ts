@@ -85,7 +85,7 @@ export class Sessions {
     const now = clock.now();
     const session = sessionOf(id, stored);
     if (now >= session.idleUntil || now >= session.endsAt) return undefined;
-    if (now - stored.lastUsedAt < TOUCH_EVERY_MS) return session;
+    if (now - stored.lastUsedAt < TOUCH_EVERY_MS || isBackgroundRefresh(request)) return session;
     await store.touch(hashOf(id), now);
     return sessionOf(id, { ...stored, lastUsedAt: now });
   }
@@ -114,6 +114,14 @@ export class Sessions {
       maxAge,
     });
   }
+}
+
+/**
+ * Whether nobody is behind a request: a page that is left open asks by itself, and would never let its session be left alone.
+ * Whoever says so without need only has a shorter session.
+ */
+function isBackgroundRefresh({ headers }: IncomingMessage): boolean {
+  return headers['x-background-refresh'] !== undefined;
 }
 
 /** Whether a request carries the CSRF token of its session. */

@@ -30,7 +30,7 @@ export function failureWords(error: unknown): string {
   if (!isApiFailure(error)) return 'Something unexpected went wrong in this page. Reload it and try again.';
   const { status, detail, requestId } = error;
   if (status === 0) return 'The registry does not answer. Check the connection; nothing has been changed.';
-  if (status === 401) return 'You are not signed in.';
+  if (status === 401) return 'You are not signed in any more. Sign in, and try again.';
   if (status === 403) return 'You have no right to do this here.';
   const text = detail === '' ? `The registry answered with status ${status}.` : detail;
   return status >= 500 && requestId !== undefined && !text.includes(requestId)

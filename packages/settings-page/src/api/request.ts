@@ -1,4 +1,5 @@
-import { ApiFailure, type FieldProblem } from './api-failure.js';
+import { ApiFailure, type FieldProblem, isApiFailure } from './api-failure.js';
+import type { Session } from './shapes.js';
 
 /** What the client needs of the page that it runs in. */
 export interface ApiOptions {
@@ -25,24 +26,55 @@ export type SendRequest = (
   headers?: Readonly<Record<string, string>>,
 ) => Promise<ApiAnswer>;
 
+/** The `error_type` of a write whose token is not that of the session. */
+const STALE_TOKEN = 'invalid_csrf_token';
 const UNSAFE = new Set(['POST', 'PUT', 'DELETE']);
 /** Time for one request; a check of an upstream may take a while. Milliseconds. */
 const TIMEOUT_MS = 60_000;
 
-/**
- * The way to the API: JSON both ways, and the session's token against forged requests, which `setToken` keeps, on every
- * request that changes something.
- */
-export function createSender(options: ApiOptions): { readonly send: SendRequest; setToken(token: string): void } {
-  const { baseUrl = '', headers: ownHeaders = () => ({}) } = options;
-  let token: string | undefined;
+/** The way to the API. */
+export interface Sender {
+  readonly send: SendRequest;
+  /** Writes go with this session from now on. */
+  begin(session: Session): Session;
+  /** Asks whose session it is. @throws ApiFailure with status 401 when it is nobody's, or not the one's who was here before */
+  resume(): Promise<Session>;
+}
 
-  async function send(
+/**
+ * Makes the way to the API: JSON both ways, and the session's token against forged requests on every request that changes
+ * something. A token that is not right any more, because another tab has signed in anew, is fetched and the request sent
+ * again, once: but only for the person that this page is for, since a write of one person is never another's.
+ */
+export function createSender(options: ApiOptions): Sender {
+  const { baseUrl = '', headers: ownHeaders = () => ({}) } = options;
+  let current: Session | undefined;
+
+  const send: SendRequest = async (...request) => {
+    try {
+      return await attempt(...request);
+    } catch (error) {
+      if (!isApiFailure(error) || error.type !== STALE_TOKEN || current === undefined) throw error;
+      await resume();
+      return attempt(...request);
+    }
+  };
+
+  async function resume(): Promise<Session> {
+    const { body } = await attempt('GET', '/api/v1/session');
+    const session = body as Session;
+    if (current !== undefined && session.username !== current.username) throw new ApiFailure(401, '');
+    current = session;
+    return session;
+  }
+
+  async function attempt(
     method: string,
     path: string,
     body?: unknown,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<ApiAnswer> {
+    const token = current?.csrf_token ?? undefined;
     const fetcher = options.fetch ?? globalThis.fetch;
     const response = await fetcher(`${baseUrl}${path}`, {
       method,
@@ -68,8 +100,10 @@ export function createSender(options: ApiOptions): { readonly send: SendRequest;
 
   return {
     send,
-    setToken(next) {
-      token = next;
+    resume,
+    begin(session) {
+      current = session;
+      return session;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { WarmRequest } from '../words/warm-text.js';
+import { isApiFailure } from './api-failure.js';
 import { type ApiOptions, createSender } from './request.js';
 import type {
   CheckResult,
@@ -23,28 +24,24 @@ import type {
 /** Everything that the page asks of the API. Every function throws ApiFailure. */
 export type SettingsPageApi = ReturnType<typeof createSettingsPageApi>;
 
-/** A client for the API of one registry. It keeps the token of the session, and nothing else. */
+/** A client for the API of one registry. It keeps whose session it writes with and its token, and nothing else. */
 export function createSettingsPageApi(options: ApiOptions = {}) {
-  const { send, setToken } = createSender(options);
-  const begin = (session: Session): Session => {
-    if (session.csrf_token !== null) setToken(session.csrf_token);
-    return session;
-  };
+  const { send, begin, resume } = createSender(options);
   const home = (organization: string) => `/api/v1/organization/${encodeURIComponent(organization)}`;
 
   return {
-    /** Who is signed in. @throws ApiFailure with status 401 when nobody is */
-    async session(): Promise<Session> {
-      const { body } = await send('GET', '/api/v1/session');
-      return begin(body as Session);
-    },
+    /** Who is signed in. @throws ApiFailure with status 401 when nobody is, or somebody else by now */
+    session: resume,
     /** @throws ApiFailure with status 403 when the name or the password is wrong */
     async signIn(username: string, password: string): Promise<Session> {
       const { body } = await send('POST', '/api/v1/signin', { username, password });
       return begin(body as Session);
     },
+    /** Ends the session; one that has ended already is ended. */
     async signOut(): Promise<void> {
-      await send('POST', '/api/v1/signout');
+      await send('POST', '/api/v1/signout').catch((error: unknown) => {
+        if (!isApiFailure(error) || error.status !== 401) throw error;
+      });
     },
 
     /** A page of the organizations that the reader sees, by name. */

@@ -10,13 +10,16 @@ import {
   MastheadLogo,
   MastheadMain,
   Page,
+  PageSection,
   SkipToContent,
   Toolbar,
   ToolbarContent,
   ToolbarItem,
 } from '@patternfly/react-core';
+import { useMutation } from '@tanstack/react-query';
 import { type MouseEvent, type ReactNode, useEffect, useState } from 'react';
 import type { Session } from '../api/shapes.js';
+import { Failure } from '../parts/failure.js';
 import { BrandMark } from './brand-mark.js';
 import { applyTheme, storedTheme, type Theme } from './theme.js';
 import { goTo } from './use-location.js';
@@ -30,6 +33,7 @@ interface FrameProps {
 
 /** What stands around every page: where one is, who one is, the theme. */
 export function Frame({ session, organization, children, signOut }: FrameProps) {
+  const leaving = useMutation({ mutationFn: signOut });
   return (
     <Page
       mainContainerId="content"
@@ -53,7 +57,7 @@ export function Frame({ session, organization, children, signOut }: FrameProps) 
                   {session.username}
                 </ToolbarItem>
                 <ToolbarItem>
-                  <Button variant="secondary" onClick={() => void signOut()}>
+                  <Button variant="secondary" isDisabled={leaving.isPending} onClick={() => leaving.mutate()}>
                     Sign out
                   </Button>
                 </ToolbarItem>
@@ -73,6 +77,11 @@ export function Frame({ session, organization, children, signOut }: FrameProps) 
         )
       }
     >
+      {leaving.error === null ? null : (
+        <PageSection>
+          <Failure title="You have not been signed out" error={leaving.error} />
+        </PageSection>
+      )}
       {children}
     </Page>
   );

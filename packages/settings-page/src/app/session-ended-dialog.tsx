@@ -1,4 +1,6 @@
 import { Button, Content, Modal, ModalBody, ModalHeader } from '@patternfly/react-core';
+import { useMutation } from '@tanstack/react-query';
+import { Failure } from '../parts/failure.js';
 import { SignInForm } from './sign-in-form.js';
 
 interface SessionEndedDialogProps {
@@ -10,6 +12,7 @@ interface SessionEndedDialogProps {
 
 /** The session has ended: signing in goes on where one was, with everything that was typed. */
 export function SessionEndedDialog({ isOpen, username, signIn, signOut }: SessionEndedDialogProps) {
+  const leaving = useMutation({ mutationFn: signOut });
   return (
     <Modal isOpen={isOpen} variant="small" aria-labelledby="session-ended-title" aria-describedby="session-ended-text">
       <ModalHeader title="Your session has ended" labelId="session-ended-title" />
@@ -18,7 +21,14 @@ export function SessionEndedDialog({ isOpen, username, signIn, signOut }: Sessio
           Sign in to go on. What you have typed is still here, and has not been saved.
         </Content>
         <SignInForm username={username} signIn={signIn} />
-        <Button variant="link" isInline onClick={() => void signOut()}>
+        {leaving.error === null ? null : <Failure title="You have not been signed out" error={leaving.error} />}
+        <Button
+          variant="link"
+          isInline
+          data-testid="leave-page"
+          isDisabled={leaving.isPending}
+          onClick={() => leaving.mutate()}
+        >
           Leave the page instead
         </Button>
       </ModalBody>

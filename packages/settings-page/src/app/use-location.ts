@@ -40,6 +40,6 @@ function address(): string {
 }
 
 /** Asks as the browser does when a page is left: whoever has something unsaved objects. */
-function mayLeave(): boolean {
+export function mayLeave(): boolean {
   return window.dispatchEvent(new Event('beforeunload', { cancelable: true })) || window.confirm(QUESTION);
 }

@@ -106,8 +106,6 @@ export function useSettingsEditor(
 
   async function refuse(error: unknown): Promise<void> {
     const failure = isApiFailure(error) ? error : undefined;
-    // The page around asks to sign in again; what was typed is still there to be saved.
-    if (failure?.status === 401) return;
     const isConflict =
       failure?.status === 412 || (base !== undefined && failure?.status === 404) || failure?.detail === ALREADY_THERE;
     if (isConflict) {

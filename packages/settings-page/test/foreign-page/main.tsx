@@ -4,13 +4,13 @@ import { createRoot } from 'react-dom/client';
 
 // What somebody writes who has a page of their own: the component, and how requests are let in there.
 
-const parameters = new URLSearchParams(window.location.search);
+const parameters = () => new URLSearchParams(window.location.search);
 const place = document.getElementById('place');
 if (place === null) throw new Error('there is no place for the settings');
 createRoot(place).render(
   <ProxyCacheSettings
-    api={createSettingsPageApi({ headers: () => ({ authorization: parameters.get('authorization') ?? '' }) })}
-    organization={parameters.get('organization') ?? ''}
+    api={createSettingsPageApi({ headers: () => ({ authorization: parameters().get('authorization') ?? '' }) })}
+    organization={parameters().get('organization') ?? ''}
     registryUrl="https://registry.example.com"
   />,
 );
