@@ -560,6 +560,41 @@ describe('referrers', () => {
     expect([denied.status, errorOf(denied).code]).toEqual([403, 'DENIED']);
   });
 
+  test.each([400, 404, 405, 406, 410, 501])(
+    '%i is an upstream without the API, and none that is down',
+    async (status) => {
+      withoutApi(status);
+      addFallback();
+      expect(digestsOf(await cache.get(referrers))).toEqual([sbom.manifest.digest, signature.manifest.digest]);
+      expect(cache.told('upstream-down')).toEqual([]);
+    },
+  );
+
+  test.each([
+    ['text/plain', 'no such page'],
+    ['application/json', '{"errors":[]}'],
+    [OCI_MANIFEST, '{}'],
+  ])('200 of type %s that is no index is an upstream without the API as well', async (value, sent) => {
+    const match = { kind: 'referrers' } as const;
+    upstream.fault({ kind: 'content-type', value }, { match });
+    upstream.fault({ kind: 'body', body: sent }, { match });
+    addFallback();
+    expect(digestsOf(await cache.get(referrers))).toEqual([sbom.manifest.digest, signature.manifest.digest]);
+    expect(cache.told('upstream-down')).toEqual([]);
+  });
+
+  test('other statuses are no list, and say nothing of the rest of the upstream', async () => {
+    withoutApi(418);
+    expect((await cache.get(referrers)).status).toBe(503);
+    expect([cache.told('upstream-down'), await rows()]).toEqual([[], 0]);
+  });
+
+  test('F44: a web page is no answer of a registry', async () => {
+    upstream.fault({ kind: 'captive-portal' });
+    expect((await cache.get(referrers)).status).toBe(503);
+    expect([cache.told('upstream-down').length, await rows()]).toEqual([1, 0]);
+  });
+
   test('an outage between the API and the tag is no empty list', async () => {
     withoutApi();
     addFallback();

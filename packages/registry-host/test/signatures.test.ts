@@ -179,6 +179,21 @@ test('signatures, attestations and SBOMs of an image are cached with it, and ser
   ]);
 }, 60_000);
 
+test('where nobody is let into the list of referrers, the tags of signatures are looked for all the same', async () => {
+  await using upstream = await signedUpstream();
+  upstream.fault({ kind: 'status', status: 403 }, { match: { kind: 'referrers' } });
+  const clock = movableClock(Date.now());
+  await using breakwater = await startTestRegistry({ clock });
+  const organization = await breakwater.proxyOrganization({
+    upstream_registry: upstream.host,
+    staleness_period_s: 86_400,
+    prefetch: 'image',
+  });
+  const at = { breakwater, clock, organization };
+  expect((await pull(at, 'v1')).problems).toEqual([]);
+  await untilFetched(at, [image, signature]);
+}, 60_000);
+
 test('where prefetch is off nothing is looked for, and an outage finds nothing of what nobody has pulled', async () => {
   await using upstream = await signedUpstream();
   const clock = movableClock(Date.now());

@@ -3,7 +3,7 @@ import {
   type Digest,
   digestAlgorithm,
   digestHex,
-  isManifestMediaType,
+  isGenericMediaType,
   isRegistryError,
   LARGEST_MANIFEST_BYTES,
   OCI_INDEX,
@@ -14,7 +14,7 @@ import type { AnsweredReferrers, ReferrersPageRequest } from '@breakwater/regist
 import { fetchManifest } from '../manifests/fetch-manifest.js';
 import type { ProxiedRepository } from '../ports.js';
 import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
-import type { UpstreamRegistry } from '../upstream/upstream-registry.js';
+import type { UpstreamReferrers, UpstreamRegistry } from '../upstream/upstream-registry.js';
 import type { Listing } from './listing.js';
 import type { ListingRequest, TellRequest, WiderListing } from './listing-checks.js';
 
@@ -41,15 +41,14 @@ export function referrersRequest(
     async ask(upstream, tell, signal) {
       const asked = next ?? new URLSearchParams(artifactType === undefined ? {} : { artifactType }).toString();
       tell('referrers');
-      try {
-        const { bytes, contentType, ...rest } = await upstream.listReferrers(repository.name, subject, asked, signal);
-        return { body: indexText(bytes, contentType), ...rest };
-      } catch (error) {
-        if (!isUpstreamError(error) || error.failureClass !== 'removed') throw error;
-        // A page after the first is no other list's: an upstream that gave one and takes it back has no answer.
-        if (next !== undefined) throw unusable('the upstream does not know its own next page');
-        return await referrersTag(upstream, repository, subject, artifactType, tell, signal);
+      const answer = await upstream.listReferrers(repository.name, subject, asked, signal);
+      const body = answer === undefined ? undefined : indexOf(answer);
+      if (answer !== undefined && body !== undefined) {
+        return { body, filtered: answer.filtered, ...(answer.next === undefined ? {} : { next: answer.next }) };
       }
+      // A page after the first is no other list's: an upstream that gave one and takes it back has no answer.
+      if (next !== undefined) throw unusable('the upstream does not know its own next page');
+      return referrersTag(upstream, repository, subject, artifactType, tell, signal);
     },
   };
 }
@@ -93,6 +92,16 @@ async function referrersTag(
   }
 }
 
+/** The text of an answer; `undefined` for one that is no index and was not said to be one: there are no referrers then. */
+function indexOf({ bytes, contentType }: UpstreamReferrers): string | undefined {
+  try {
+    return indexText(bytes, contentType);
+  } catch (error) {
+    if (isUpstreamError(error) && isGenericMediaType(bareMediaType(contentType))) return undefined;
+    throw error;
+  }
+}
+
 /** The text of an index that every client reads the same way. */
 function indexText(bytes: Uint8Array, contentType: string | undefined): string {
   try {
@@ -100,14 +109,14 @@ function indexText(bytes: Uint8Array, contentType: string | undefined): string {
       return new TextDecoder().decode(bytes);
   } catch (error) {
     if (!isRegistryError(error)) throw error;
-    throw unusable(`the upstream sent referrers that cannot be used: ${error.message}`, contentType);
+    throw unusable(`the upstream sent referrers that cannot be used: ${error.message}`);
   }
   throw unusable('the upstream sent referrers that are no OCI index');
 }
 
-/** An answer that says nothing about the upstream's health, unless it was sent as something else than a registry's. */
-function unusable(message: string, contentType: string | undefined = OCI_INDEX): UpstreamError {
-  return new UpstreamError('protocol', message, { isOfContent: isManifestMediaType(bareMediaType(contentType)) });
+/** An answer that says nothing about the upstream's health. */
+function unusable(message: string): UpstreamError {
+  return new UpstreamError('protocol', message, { isOfContent: true });
 }
 
 /** The same index with the manifests of one type only. */

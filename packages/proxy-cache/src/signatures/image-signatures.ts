@@ -43,6 +43,10 @@ export interface ImageSignaturesParts {
   readonly emit: Emit;
 }
 
+const NO_REFERRERS: Listing = {
+  body: JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }),
+  filtered: false,
+};
 /** Most artifacts of one image that are fetched, and most pages of their list that are read. */
 const MAX_ARTIFACTS = 32;
 const MAX_PAGES = 4;
@@ -119,8 +123,10 @@ export class ImageSignatures {
     listings.noteUse(request.key);
     if (entry !== undefined && !this.#isDue(entry, settings)) return entry;
     const result = await listingChecks.start(request, settings).result;
-    if (result.kind === 'failed') throw result.error;
-    return result.listing;
+    if (result.kind === 'listed') return result.listing;
+    // Some registries let nobody in there who may pull the image; its tags can be looked for all the same.
+    if (isRefusal(result.error)) return NO_REFERRERS;
+    throw result.error;
   }
 
   /** `undefined` when the list names what is not there. */

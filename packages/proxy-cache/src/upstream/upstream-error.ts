@@ -49,14 +49,23 @@ export function isUpstreamError(error: unknown): error is UpstreamError {
 
 /** The same failure, said of the origin it happened at. One that is known already counts. */
 export function atOrigin(error: UpstreamError, origin: string): UpstreamError {
-  if (error.origin !== undefined) return error;
+  return error.origin === undefined ? changed(error, { origin }) : error;
+}
+
+/** The same failure, said of this content only. */
+export function ofContent(error: UpstreamError): UpstreamError {
+  return changed(error, { isOfContent: true });
+}
+
+function changed(error: UpstreamError, options: UpstreamErrorOptions): UpstreamError {
   return new UpstreamError(error.failureClass, error.message, {
     ...(error.upstreamStatus === undefined ? {} : { upstreamStatus: error.upstreamStatus }),
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    ...(error.origin === undefined ? {} : { origin: error.origin }),
     unknown: error.unknown,
     isOfContent: error.isOfContent,
     isSchema1: error.isSchema1,
-    origin,
     ...(error.cause === undefined ? {} : { cause: error.cause }),
+    ...options,
   });
 }

@@ -24,7 +24,7 @@ import { type FollowedResponse, sendFollowing } from './redirects.js';
 import type { RefusedHeads } from './refused-heads.js';
 import { parseRetryAfter } from './retry-after.js';
 import type { Transport, UpstreamResponse } from './transport.js';
-import { atOrigin, UpstreamError } from './upstream-error.js';
+import { atOrigin, ofContent, UpstreamError } from './upstream-error.js';
 
 /** What HEAD of a manifest told. `digest` is absent when the upstream does not say, or does not answer HEAD. */
 export interface UpstreamManifestHead {
@@ -85,6 +85,8 @@ interface ContentRequest {
 const HEAD_UNANSWERED: ReadonlySet<number> = new Set([400, 405, 501]);
 /** Of a 404 only the body says what is not there (distribution-spec, "Error codes"), and HEAD has none. */
 const HEAD_SAYS_TOO_LITTLE: ReadonlySet<number> = new Set([404, 410]);
+/** What registries without referrers say to a request for them: 404 by the distribution-spec, the rest by their own lights. */
+const NO_REFERRERS: ReadonlySet<number> = new Set([400, 404, 405, 406, 410, 501]);
 const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_TAG_PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -213,21 +215,33 @@ export class UpstreamRegistry {
     return { tags, next: nextTag(response.header('link'), tags, page.last) };
   }
 
-  /** `query` is what a page before this one gave as `next`, or the filter of the first one. */
+  /**
+   * `query` is what a page before this one gave as `next`, or the filter of the first one. `undefined` when the registry
+   * has no referrers. What else it answers there says nothing about the rest of it.
+   */
   async listReferrers(
     name: RepositoryName,
     subject: Digest,
     query: string,
     signal: AbortSignal,
-  ): Promise<UpstreamReferrers> {
+  ): Promise<UpstreamReferrers | undefined> {
     const repository = this.endpoint.repositoryPath(name);
     // Written anew, so that nothing in it can end the query.
     const asked = new URLSearchParams(query).toString();
     const path = `${repository}/referrers/${subject}${asked === '' ? '' : `?${asked}`}`;
     const { response } = await this.#send({ method: 'GET', repository, path, accept: OCI_INDEX, signal });
-    if (response.status !== 200) throw await this.#refusal(response, signal);
+    if (NO_REFERRERS.has(response.status)) {
+      discard(response.body);
+      return undefined;
+    }
+    if (response.status !== 200) throw ofContent(await this.#refusal(response, signal));
     assertNotEncoded(response);
-    assertManifestType(response);
+    assertNoWebPage(response);
+    const type = bareMediaType(response.header('content-type'));
+    if (type !== OCI_INDEX && !isGenericMediaType(type)) {
+      discard(response.body);
+      return undefined;
+    }
     const limits = { maxBytes: this.maxManifestBytes, idleMs: this.deadlines.idleMs, signal };
     const bytes = await readBody(response.body, limits);
     const next = nextReferrers(response.header('link'), subject, asked);
@@ -246,11 +260,8 @@ export class UpstreamRegistry {
     const asking = { url, method: 'GET', caPem: this.settings.upstreamCaPem, signal } as const;
     const first = await this.transport.send({ ...asking, headers: {} });
     if (first.status !== 200 && first.status !== 401) throw await this.#refusal(first, signal);
+    assertNoWebPage(first);
     discard(first.body);
-    // The log-in page of a captive portal answers everything with 200; a registry has no page there.
-    if (bareMediaType(first.header('content-type')) === 'text/html') {
-      throw new UpstreamError('protocol', 'the upstream answered with a web page');
-    }
     if (first.status === 200) return 'open';
     const scope = { settings: this.settings, origin: this.endpoint.origin, repository: undefined };
     const authorization = await this.authorizations.answer(scope, first.header('www-authenticate'), undefined, signal);
@@ -376,6 +387,13 @@ function assertManifestType(response: UpstreamResponse): void {
   if (isManifestMediaType(type) || isGenericMediaType(type) || isSchema1MediaType(type)) return;
   discard(response.body);
   throw new UpstreamError('protocol', 'the upstream answered with something that is not a manifest');
+}
+
+/** The log-in page of a captive portal answers everything with 200; a registry has no pages (F44). */
+function assertNoWebPage(response: UpstreamResponse): void {
+  if (bareMediaType(response.header('content-type')) !== 'text/html') return;
+  discard(response.body);
+  throw new UpstreamError('protocol', 'the upstream answered with a web page');
 }
 
 function assertNotEncoded(response: UpstreamResponse): void {
