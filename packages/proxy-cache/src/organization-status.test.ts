@@ -38,10 +38,14 @@ test('a credential that may not ask is down for the organization whose it is', (
     downSince: 7,
     retryAfterUntil: NOW + 1,
     lastFailureAt: 7,
+    lastFailureClass: 'rate_limited',
   };
-  const merged = mergeRecords({ failures: 0, lastSuccessAt: 8, lastFailureAt: 3 }, limited, NOW);
+  const origin: HealthRecord = { failures: 0, lastSuccessAt: 8, lastFailureAt: 3, lastFailureClass: 'dns' };
+  const merged = mergeRecords(origin, limited, NOW);
   expect(merged).toMatchObject({ status: 'down', failureClass: 'rate_limited', retryAfterUntil: NOW + 1 });
-  expect(merged).toMatchObject({ lastSuccessAt: 8, lastFailureAt: 7 });
+  expect(merged).toMatchObject({ lastSuccessAt: 8, lastFailureAt: 7, lastFailureClass: 'rate_limited' });
+  const later = mergeRecords({ ...origin, lastFailureAt: 9 }, { failures: 0, lastFailureAt: 7 }, NOW);
+  expect(later).toMatchObject({ lastFailureAt: 9, lastFailureClass: 'dns' });
 });
 
 test('a Retry-After that is over is not told', () => {

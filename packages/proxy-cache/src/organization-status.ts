@@ -60,7 +60,14 @@ const FAILING_FOR_MS = 5 * 60_000;
 export interface UpstreamStatus
   extends Pick<
     HealthRecord,
-    'downSince' | 'upstreamStatus' | 'nextCheckAt' | 'retryAfterUntil' | 'lastSuccessAt' | 'lastFailureAt' | 'rateLimit'
+    | 'downSince'
+    | 'upstreamStatus'
+    | 'nextCheckAt'
+    | 'retryAfterUntil'
+    | 'lastSuccessAt'
+    | 'lastFailureAt'
+    | 'lastFailureClass'
+    | 'rateLimit'
   > {
   readonly status: 'up' | 'down' | 'unknown';
   /** Name of the host that is dialled; absent when the address cannot be one. */
@@ -140,6 +147,7 @@ export function mergeRecords(
   const retryAfterUntil = credential.retryAfterUntil ?? 0;
   const lastSuccessAt = latest(origin.lastSuccessAt, credential.lastSuccessAt);
   const lastFailureAt = latest(origin.lastFailureAt, credential.lastFailureAt);
+  const { lastFailureClass } = origin.lastFailureAt === lastFailureAt ? origin : credential;
   const heard = lastSuccessAt !== undefined;
   return {
     status: down === undefined ? (heard ? 'up' : 'unknown') : 'down',
@@ -150,6 +158,7 @@ export function mergeRecords(
     ...(retryAfterUntil > now ? { retryAfterUntil } : {}),
     ...(lastSuccessAt === undefined ? {} : { lastSuccessAt }),
     ...(lastFailureAt === undefined ? {} : { lastFailureAt }),
+    ...(lastFailureClass === undefined ? {} : { lastFailureClass }),
     ...(credential.rateLimit === undefined ? {} : { rateLimit: credential.rateLimit }),
   };
 }

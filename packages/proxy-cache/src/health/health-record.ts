@@ -17,6 +17,8 @@ export interface HealthRecord {
   readonly retryAfterUntil?: number;
   readonly lastSuccessAt?: number;
   readonly lastFailureAt?: number;
+  /** Of the last failure, also once it is over. */
+  readonly lastFailureClass?: OutageClass;
   /** What the upstream told last of the credential's rate limit. */
   readonly rateLimit?: ToldRateLimit;
 }
@@ -54,23 +56,27 @@ export function windowMs(failures: number, retryAfterMs: number | undefined, ran
 
 /**
  * The record after a failed check. Failures inside the window of an earlier one say nothing new, so they do not make it
- * longer; only the claimed check at its end, or the first failure, does. Pure.
+ * longer; only the claimed check at its end, or the first failure, does. A Retry-After that is in force is never made
+ * shorter. Pure.
  */
 export function afterFailure(record: HealthRecord, failed: FailedCheck, now: number, random: number): HealthRecord {
   const insideWindow = record.downSince !== undefined && now < (record.nextCheckAt ?? 0) && failed.claimed !== true;
   const failures = insideWindow ? record.failures : record.failures + 1;
   const nextCheckAt = now + windowMs(failures, failed.retryAfterMs, random);
+  const told = failed.failureClass === 'rate_limited' ? now + (failed.retryAfterMs ?? 0) : 0;
+  const retryAfterUntil = Math.max(record.retryAfterUntil ?? 0, told);
   return {
     ...(record.lastSuccessAt === undefined ? {} : { lastSuccessAt: record.lastSuccessAt }),
     failureClass: failed.failureClass,
     failures,
     ...(failed.upstreamStatus === undefined ? {} : { upstreamStatus: failed.upstreamStatus }),
     downSince: record.downSince ?? now,
-    nextCheckAt: insideWindow ? Math.max(record.nextCheckAt ?? 0, now + (failed.retryAfterMs ?? 0)) : nextCheckAt,
-    ...(failed.failureClass === 'rate_limited' && failed.retryAfterMs !== undefined
-      ? { retryAfterUntil: now + failed.retryAfterMs }
-      : {}),
+    nextCheckAt: insideWindow
+      ? Math.max(record.nextCheckAt ?? 0, now + (failed.retryAfterMs ?? 0))
+      : Math.max(nextCheckAt, retryAfterUntil),
+    ...(retryAfterUntil > now ? { retryAfterUntil } : {}),
     lastFailureAt: now,
+    lastFailureClass: failed.failureClass,
     ...(record.rateLimit === undefined ? {} : { rateLimit: record.rateLimit }),
   };
 }
@@ -81,6 +87,7 @@ export function afterSuccess(record: HealthRecord, now: number): HealthRecord {
     failures: 0,
     lastSuccessAt: now,
     ...(record.lastFailureAt === undefined ? {} : { lastFailureAt: record.lastFailureAt }),
+    ...(record.lastFailureClass === undefined ? {} : { lastFailureClass: record.lastFailureClass }),
     ...(record.rateLimit === undefined ? {} : { rateLimit: record.rateLimit }),
   };
 }

@@ -23,6 +23,7 @@ export const statusSchema = z.strictObject({
   retry_after_until: time,
   last_success_at: time,
   last_failure_at: time,
+  last_failure_class: z.string().nullable().meta({ description: 'of the last failure, also once it is over' }),
   rate_limit: z.strictObject({ limit: z.int().nullable(), remaining: z.int().nullable(), at: time }),
   cached: z.strictObject({
     tags: count,
@@ -81,6 +82,7 @@ export function statusJson(status: OrganizationStatus): Readonly<Record<string, 
     retry_after_until: isoTime(upstream.retryAfterUntil),
     last_success_at: isoTime(upstream.lastSuccessAt),
     last_failure_at: isoTime(upstream.lastFailureAt),
+    last_failure_class: upstream.lastFailureClass ?? null,
     rate_limit: {
       limit: upstream.rateLimit?.limit ?? null,
       remaining: upstream.rateLimit?.remaining ?? null,

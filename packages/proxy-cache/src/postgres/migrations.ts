@@ -10,6 +10,7 @@ import * as missingContentQueue from './migrations/0009-missing-content-queue.js
 import * as releasedManifests from './migrations/0010-released-manifests.js';
 import * as pinnedTags from './migrations/0011-pinned-tags.js';
 import * as signatureLooks from './migrations/0012-signature-looks.js';
+import * as lastFailureClass from './migrations/0013-last-failure-class.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -86,6 +87,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
   { name: '0010_released_manifests', up: releasedManifests.up, down: releasedManifests.down },
   { name: '0011_pinned_tags', up: pinnedTags.up, down: pinnedTags.down },
   { name: '0012_signature_looks', up: signatureLooks.up, down: signatureLooks.down },
+  { name: '0013_last_failure_class', up: lastFailureClass.up, down: lastFailureClass.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

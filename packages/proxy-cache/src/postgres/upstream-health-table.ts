@@ -19,6 +19,7 @@ interface HealthRow {
   readonly retry_after_until: Date | null;
   readonly last_success_at: Date | null;
   readonly last_failure_at: Date | null;
+  readonly last_failure_class: string | null;
   readonly rate_limit: number | null;
   readonly rate_remaining: number | null;
   readonly rate_window_s: number | null;
@@ -89,6 +90,7 @@ function toRecord(row: HealthRow): HealthRecord {
     ...(row.retry_after_until === null ? {} : { retryAfterUntil: row.retry_after_until.getTime() }),
     ...(row.last_success_at === null ? {} : { lastSuccessAt: row.last_success_at.getTime() }),
     ...(row.last_failure_at === null ? {} : { lastFailureAt: row.last_failure_at.getTime() }),
+    ...(row.last_failure_class === null ? {} : { lastFailureClass: row.last_failure_class as OutageClass }),
     ...toRateLimit(row),
   };
 }
@@ -109,6 +111,7 @@ function toColumns(record: HealthRecord) {
     retry_after_until: toDate(record.retryAfterUntil),
     last_success_at: toDate(record.lastSuccessAt),
     last_failure_at: toDate(record.lastFailureAt),
+    last_failure_class: record.lastFailureClass ?? null,
     rate_limit: record.rateLimit?.limit ?? null,
     rate_remaining: record.rateLimit?.remaining ?? null,
     rate_window_s: record.rateLimit?.windowS ?? null,
