@@ -11,7 +11,12 @@ import {
 /** What is known of an upstream's health when a pull arrives. Times are milliseconds since the epoch. */
 export interface HealthFacts {
   /** Set while the upstream is known to be down. */
-  readonly down?: { readonly since: number; readonly failureClass: OutageClass };
+  readonly down?: {
+    readonly since: number;
+    readonly failureClass: OutageClass;
+    /** When the check that may end it is due. */
+    readonly nextCheckAt?: number;
+  };
   /** Until when the `Retry-After` of a 429 forbids to ask with this credential. */
   readonly retryAfterUntil?: number;
   /** Whether the rate limit is nearly spent, so that checks ahead should wait. */
@@ -52,7 +57,10 @@ export function decidePull(
       return { kind: 'serve', state, checkAhead: entry !== undefined && wantsCheckAhead(entry, settings, health, now) };
     case 'stale':
       if (retryAfterMs > 0) return { kind: 'shield', state, failureClass: 'rate_limited' };
-      if (health.down !== undefined) return { kind: 'shield', state, ...health.down };
+      if (health.down !== undefined) {
+        const { since, failureClass } = health.down;
+        return { kind: 'shield', state, failureClass, since };
+      }
       return { kind: 'ask', state, budget: 'check' };
   }
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type Access,
+  type Clock,
   type Logger,
   type Principal,
   type ProxyCacheSettings,
@@ -55,6 +56,7 @@ export interface MiddlewareParts {
   readonly health: UpstreamHealth;
   readonly hops: Hops;
   readonly refusals: RefusalBudget;
+  readonly clock: Clock;
   readonly emit: Emit;
   readonly logger: Logger;
 }
@@ -285,6 +287,7 @@ function passOn(
     upstreamName: upstreamDisplayName(settings.upstream),
     hasCopy,
     ...(down === undefined ? {} : { since: down.since }),
+    ...(down?.nextCheckAt === undefined ? {} : { nextCheckMs: down.nextCheckAt - parts.clock.now() }),
   });
 }
 

@@ -12,19 +12,24 @@ export interface FailedPull {
   readonly hasCopy?: boolean;
   /** Since when the upstream is known to be down, ms since the epoch. */
   readonly since?: number;
+  /** How long until the check is due that may end it, in milliseconds. */
+  readonly nextCheckMs?: number;
 }
 
 /** `Retry-After` that clients are sent, in seconds (P14): podman obeys up to 60. */
 const MIN_RETRY_AFTER_S = 5;
 const MAX_RETRY_AFTER_S = 60;
-/** A rate limit that does not say for how long is given a minute (F36); an outage is worth another try soon, at random. */
+/** A rate limit that does not say for how long is given a minute (F36). */
 const UNTOLD_LIMIT_MS = 60_000;
+/** So that those who were refused together do not come back together. */
+const MAX_JITTER_MS = 10_000;
 
 /**
  * The client's answer for a failure of the upstream (design 6.3): an outage is 503 or 504, a rate limit 429, and only what
  * the upstream itself said was not there is a 404.
+ * @param random 0 to 1
  */
-export function pullFailure(error: UpstreamError, pull: FailedPull): RegistryError {
+export function pullFailure(error: UpstreamError, pull: FailedPull, random = Math.random()): RegistryError {
   const { failureClass, upstreamStatus } = error;
   const { status, phrase, shields } = FAILURE_CLASSES[failureClass];
   // A refusal is no outage, whatever else the upstream is known for.
@@ -67,7 +72,9 @@ export function pullFailure(error: UpstreamError, pull: FailedPull): RegistryErr
     const message = `the rate limit of ${pull.upstreamName} is reached`;
     return new RegistryError('TOOMANYREQUESTS', message, { detail, headers, reasonPhrase: phrase, cause: error });
   }
-  const headers = retryAfter(error.retryAfterMs ?? MIN_RETRY_AFTER_S * 1000 + Math.random() * 10_000);
+  // It is not asked of its own accord before its next check, and hardly back before.
+  const waitMs = Math.max(pull.nextCheckMs ?? error.retryAfterMs ?? 0, MIN_RETRY_AFTER_S * 1000);
+  const headers = retryAfter(waitMs + random * MAX_JITTER_MS);
   const message = `${pull.upstreamName} cannot be asked (${failureClass}) and nothing that may be served is cached`;
   return new RegistryError('UNAVAILABLE', message, { status, detail, headers, reasonPhrase: phrase, cause: error });
 }
