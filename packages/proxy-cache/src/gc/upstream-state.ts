@@ -34,7 +34,10 @@ export class UpstreamStateView {
     };
   }
 
-  /** Asks about the tag that was used last, without touching it, and resolves to the condition after it. */
+  /**
+   * Asks about the tag that was used last, without touching it, and resolves to the condition after it. Not while a
+   * Retry-After is in force.
+   */
   async check(organization: OrganizationName, upstream: string): Promise<UpstreamCondition> {
     const settings = await this.#settings(organization, upstream);
     if (settings === undefined) return { down: false };
@@ -43,7 +46,8 @@ export class UpstreamStateView {
     const ours = candidates.find(
       ({ repository }) => repository.organization === organization && repository.upstream === upstream,
     );
-    if (ours !== undefined) await this.checks.probe({ repository: ours.repository, tag: ours.tag }, settings);
+    const mayAsk = ours !== undefined && (await this.health.mayAsk(settings));
+    if (mayAsk) await this.checks.probe({ repository: ours.repository, tag: ours.tag }, settings);
     return this.condition(organization, upstream);
   }
 

@@ -88,12 +88,13 @@ export class RecoveryChecks {
     return true;
   }
 
-  /** The settings to ask with; `undefined` when asking would say nothing of this health. */
+  /** The settings to ask with; `undefined` when asking would say nothing of this health, or is forbidden for a while. */
   async #askable(repository: ProxiedRepository, key: HealthKey): Promise<ProxyCacheSettings | undefined> {
     const settings = await this.settings.find(repository.organization);
     if (settings === undefined || settings.upstream !== repository.upstream) return undefined;
     const scope = this.health.scopeOf(settings);
     if (!this.health.registriesBehind(key.origin).includes(scope.origin)) return undefined;
-    return key.credential !== '' && scope.credential !== key.credential ? undefined : settings;
+    if (key.credential !== '' && scope.credential !== key.credential) return undefined;
+    return (await this.health.mayAsk(settings)) ? settings : undefined;
   }
 }

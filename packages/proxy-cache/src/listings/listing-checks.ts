@@ -1,5 +1,6 @@
 import { type Clock, type Logger, type ProxyCacheSettings, RegistryError } from '@breakwater/registry-core';
 import type { Emit, ProxyCacheEvents, RequestIdSource } from '../events.js';
+import type { Claimable } from '../health/claimable.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { RememberedRefusals } from '../remembered-refusals.js';
 import type { Deadlines } from '../upstream/deadlines.js';
@@ -56,7 +57,7 @@ export interface ListingChecksParts {
 
 /** Asks upstreams for pages of listings: one request for all that want the page, and its answer kept before it is told. */
 export class ListingChecks {
-  readonly #running = new Map<string, RunningListing>();
+  readonly #running = new Map<string, Claimable<RunningListing>>();
   readonly #closing = new AbortController();
 
   constructor(private readonly parts: ListingChecksParts) {}
@@ -69,8 +70,10 @@ export class ListingChecks {
   ): RunningListing {
     const text = `listing\n${listingKeyText(request.key)}\n${settings.credentialVersion}`;
     const running = this.#running.get(text);
+    if (claimed) running?.claim();
     if (running !== undefined) return running;
-    const refused = this.parts.refusals.find(text);
+    // Nothing would be asked in place of the check that was claimed.
+    const refused = claimed ? undefined : this.parts.refusals.find(text);
     if (refused !== undefined) return answered(refused);
     const started = this.#begin(text, request, settings, claimed, requestId);
     this.#running.set(text, started);
@@ -95,7 +98,8 @@ export class ListingChecks {
     settings: ProxyCacheSettings,
     claimed: boolean,
     requestId: RequestIdSource | undefined,
-  ): RunningListing {
+  ): Claimable<RunningListing> {
+    let isClaimed = claimed;
     const { failures, health, refusals } = this.parts;
     const content = { repository: request.key.repository.name, reference: request.key.subject };
     const late = new UpstreamError('timeout', 'the upstream did not answer within the check budget');
@@ -105,10 +109,15 @@ export class ListingChecks {
       reported = true;
       refusals.note(text, error);
       failures.tell(settings, content, error, requestId);
-      await health.failed(health.scopeOf(settings), error, claimed);
+      await health.failed(health.scopeOf(settings), error, isClaimed);
     };
     return {
       result: this.#ask(request, settings, report),
+      claim() {
+        // What a pull has told of it before does not stand for what comes of it.
+        isClaimed = true;
+        reported = false;
+      },
       async overdue() {
         await report(late);
         return late;

@@ -10,6 +10,7 @@ import {
 } from '@breakwater/registry-core';
 import type { ImageCompletion } from '../completing/image-completion.js';
 import type { Emit, RequestIdSource } from '../events.js';
+import type { Claimable } from '../health/claimable.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { TagKey } from '../ports.js';
 import type { RememberedRefusals } from '../remembered-refusals.js';
@@ -39,7 +40,7 @@ export interface RunningCheck {
 
 /** Asks upstreams about tags: one request for all that want to know, and its outcome written down before it is told. */
 export class TagChecks {
-  readonly #running = new Map<string, RunningCheck>();
+  readonly #running = new Map<string, Claimable<RunningCheck>>();
   readonly #closing = new AbortController();
 
   constructor(
@@ -68,8 +69,10 @@ export class TagChecks {
   ): RunningCheck {
     const text = `tag\n${tagKeyText(key)}\n${settings.credentialVersion}`;
     const running = this.#running.get(text);
+    if (claimed) running?.claim();
     if (running !== undefined) return running;
-    const refused = this.refusals.find(text);
+    // Nothing would be asked in place of the check that was claimed.
+    const refused = claimed ? undefined : this.refusals.find(text);
     if (refused !== undefined) return answered(refused);
     const check = this.#begin(text, key, settings, entry, claimed, requestId);
     this.#running.set(text, check);
@@ -109,14 +112,15 @@ export class TagChecks {
     entry: CachedTag | undefined,
     claimed: boolean,
     requestId: RequestIdSource | undefined,
-  ): RunningCheck {
+  ): Claimable<RunningCheck> {
+    let isClaimed = claimed;
     let reported = false;
     const late = new UpstreamError('timeout', 'the upstream did not answer within the check budget');
     const report = async (error: UpstreamError) => {
       if (reported && error.failureClass === 'timeout') return;
       reported = true;
       this.failures.tell(settings, about(key), error, requestId);
-      await this.health.failed(this.health.scopeOf(settings), error, claimed);
+      await this.health.failed(this.health.scopeOf(settings), error, isClaimed);
     };
     const result = this.#ask(key, settings, entry, report)
       .then((outcome) => {
@@ -128,6 +132,11 @@ export class TagChecks {
     result.catch((error: unknown) => this.logger.warn({ err: error }, 'a check of a tag could not be carried out'));
     return {
       result,
+      claim() {
+        // What a pull has told of it before does not stand for what comes of it.
+        isClaimed = true;
+        reported = false;
+      },
       async overdue() {
         await report(late);
         return late;
