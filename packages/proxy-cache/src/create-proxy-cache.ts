@@ -23,6 +23,7 @@ import { notingBlobs, notingManifests } from './completing/noting-stores.js';
 import { PruneCompletion } from './completing/prune-completion.js';
 import { ExpirableTagsView } from './gc/expirable-tags.js';
 import { UpstreamStateView } from './gc/upstream-state.js';
+import { organizationsBehind } from './health/organizations-behind.js';
 import { RecoveryChecks } from './health/recovery-checks.js';
 import { UpstreamHealth } from './health/upstream-health.js';
 import { createApiRouter } from './http/api-router.js';
@@ -143,7 +144,13 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   let notices: ChangeNotices | undefined;
   const tags = new CachedTags(tagTable, clock, logger, () => notices?.announce());
   const digestUses = new DigestUses(digestTable, clock);
-  const health = new UpstreamHealth(new UpstreamHealthTable(knex), clock, emit, logger);
+  const health = new UpstreamHealth(
+    new UpstreamHealthTable(knex),
+    clock,
+    emit,
+    logger,
+    organizationsBehind(tagTable, settings),
+  );
   const upstreams = new UpstreamClient({
     ...options,
     onTokenServer: (registry, tokenServer) => health.nameTokenServer(registry, tokenServer),
@@ -310,6 +317,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
         health,
         hops: upstreams.hops,
         refusals: refusalBudget,
+        clock,
         emit,
         logger,
       }),

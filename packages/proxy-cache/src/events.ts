@@ -27,6 +27,13 @@ interface UpstreamFailure extends AboutContent, RequestFacts {
   readonly upstreamStatus?: number;
 }
 
+/** That an upstream is down, and whom it meets. */
+interface UpstreamOutage {
+  readonly origin: string;
+  readonly organizations: readonly OrganizationName[];
+  readonly failureClass: OutageClass;
+}
+
 /** What a proxy cache tells its host. Ages are milliseconds. */
 export interface ProxyCacheEvents {
   /** A pull was answered with content. */
@@ -54,9 +61,23 @@ export interface ProxyCacheEvents {
   readonly 'upstream-request': readonly [
     AboutContent & { readonly purpose: 'check' | 'manifest' | 'blob' | 'tags' | 'referrers' },
   ];
-  /** An origin became known to be down: for every organization that it is the upstream of. */
-  readonly 'upstream-down': readonly [{ readonly origin: string; readonly failureClass: OutageClass }];
-  readonly 'upstream-recovered': readonly [{ readonly origin: string; readonly downForMs: number }];
+  /**
+   * An origin became known to be down, for the organizations that have something cached of it: as their registry or as that
+   * registry's token server.
+   */
+  readonly 'upstream-down': readonly [UpstreamOutage];
+  /** It is not down any more. `failureClass` is what it was down with last. */
+  readonly 'upstream-recovered': readonly [UpstreamOutage & { readonly downForMs: number }];
+  /** An upstream that is up forbade to ask for a while. Without `organization` it is all that ask it anonymously. */
+  readonly 'rate-limited': readonly [
+    {
+      readonly origin: string;
+      readonly organization?: OrganizationName;
+      readonly failureClass: 'rate_limited';
+      /** Absent when it did not say for how long. */
+      readonly retryAfterMs?: number;
+    },
+  ];
   /** The upstream refused an organization's credentials. Told once per version of them and half a minute. */
   readonly 'credentials-rejected': readonly [UpstreamFailure & { readonly failureClass: 'denied' }];
   /** The upstream says that an organization's rate limit is nearly spent. */

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { OrganizationName } from '@breakwater/registry-core';
 import { breakImage, buildImage, type FaultUpstream, MemoryBlobStore, MemoryManifestStore } from '@breakwater/test-kit';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { errorOf, type TestCache, type TestCacheOptions, until } from './support/cluster.js';
+import { ORGANIZATION, settingsFor } from './support/upstream-client.js';
 import { useCluster } from './support/use-cluster.js';
 
 const image = buildImage({ seed: 'health' });
@@ -205,6 +207,107 @@ describe('recovery', () => {
     upstream.fault({ kind: 'status', status: 503, headers: { 'Retry-After': '999999' } });
     await cache.get(path);
     expect(((await health())?.next_check_at?.getTime() ?? 0) - cluster.clock.now()).toBe(900_000);
+  });
+});
+
+describe('the check at the end of a window', () => {
+  const other = '/v2/other/app/manifests/v1';
+  const OTHER = 'other' as OrganizationName;
+  const credentials = { username: 'puller', password: 'x' };
+  const limited = { kind: 'status', status: 429, headers: { 'Retry-After': '600' } } as const;
+  const isBack = (cache: TestCache) => () => cache.told('upstream-recovered').length > 0;
+
+  /** Two organizations of one upstream; the one that has credentials has pulled last. */
+  async function startTwo(): Promise<TestCache> {
+    cluster.proxy({ credentials });
+    cluster.configure({ ...settingsFor(upstream.host), organization: OTHER });
+    const cache = await start({ ticking: true });
+    expect((await cache.get(other)).status).toBe(200);
+    cluster.clock.advance({ seconds: 1 });
+    expect((await cache.get(path)).status).toBe(200);
+    cluster.clock.advance({ hours: 1 });
+    return cache;
+  }
+
+  test('asks with no credential whose Retry-After is in force', async () => {
+    const cache = await startTwo();
+    upstream.fault(limited, { times: 1 });
+    expect((await cache.get(path)).headers.warning).toContain('rate_limited');
+    upstream.fault({ kind: 'status', status: 503 });
+    expect((await cache.get(other)).headers.warning).toContain('server_error');
+    upstream.clearFaults();
+    const asked = cache.told('upstream-request').length;
+    cluster.clock.advance({ seconds: 7 });
+    await until('the upstream is back', isBack(cache));
+    expect(cache.told('upstream-request').slice(asked)).toMatchObject([{ organization: 'other' }]);
+  });
+
+  test('is not answered by what is remembered of a refusal', async () => {
+    const cache = await startWithStale({ ticking: true });
+    upstream.remove('app');
+    expect((await cache.get(path)).headers.warning).toContain('no longer has this tag');
+    upstream.add('app', 'v1', image);
+    upstream.fault({ kind: 'status', status: 503 });
+    expect((await cache.get('/v2/acme/app/manifests/v2')).status).toBe(503);
+    upstream.clearFaults();
+    cluster.clock.advance({ seconds: 7 });
+    await until('the upstream is back', isBack(cache));
+  });
+
+  test('that joins one under way is what comes of that one', async () => {
+    const cache = await startWithStale({ ticking: true, deadlines: { checkBudgetMs: 50, clientBudgetMs: 4_000 } });
+    upstream.fault({ kind: 'no-answer', by: 'stall' });
+    expect((await cache.get(path)).headers.warning).toContain('timeout');
+    expect(await health()).toMatchObject({ failures: 1 });
+    cluster.clock.advance({ seconds: 7 });
+    await until('it has failed', async () => (await health())?.failures === 2);
+    expect(checks()).toBe(1);
+    upstream.dropConnections();
+  });
+
+  test('the one of garbage collection is not made while a Retry-After is in force', async () => {
+    const cache = await startTwo();
+    upstream.fault(limited, { times: 1 });
+    await cache.get(path);
+    upstream.reset();
+    expect(await cache.cache.upstreams.check(ORGANIZATION, upstream.host)).toMatchObject({ down: false });
+    expect(upstream.count()).toBe(0);
+    expect(await cache.cache.upstreams.check(OTHER, upstream.host)).toMatchObject({ down: false });
+    expect(upstream.count()).toBe(1);
+  });
+
+  test('an outage is told of all whose upstream it is, and a rate limit of whose it is, which is no outage', async () => {
+    const cache = await startTwo();
+    upstream.fault(limited, { times: 1 });
+    await cache.get(path);
+    const { registry: origin } = upstream.origins;
+    const about = { origin, failureClass: 'rate_limited', retryAfterMs: 600_000 };
+    expect(cache.told('rate-limited')).toEqual([{ ...about, organization: 'acme' }]);
+    upstream.fault(limited, { times: 1 });
+    await cache.get(other);
+    expect(cache.told('rate-limited')[1]).toEqual(about);
+    cluster.clock.advance({ seconds: 601 });
+    await until('both may ask again', async () => {
+      const answers = [await cache.get(path), await cache.get(other)];
+      return answers.every(({ headers }) => headers.warning === undefined);
+    });
+    expect([...cache.told('upstream-down'), ...cache.told('upstream-recovered')]).toEqual([]);
+
+    cluster.clock.advance({ hours: 1 });
+    await cluster.database.knex('outage_minute').delete();
+    upstream.fault({ kind: 'status', status: 503 });
+    await cache.get(path);
+    upstream.clearFaults();
+    cluster.clock.advance({ seconds: 7 });
+    await until('the upstream is back', isBack(cache));
+    const outage = { origin, organizations: ['acme', 'other'], failureClass: 'server_error' };
+    expect(cache.told('upstream-down')).toEqual([outage]);
+    expect(cache.told('upstream-recovered')).toMatchObject([outage]);
+    await cache.stop();
+    const rows = await cluster.database.knex('outage_minute').whereLike('kind', 'upstream_%');
+    expect(rows.map(({ organization, kind, failure_class: of }) => [organization, kind, of].join(' ')).sort()).toEqual(
+      ['acme', 'other'].flatMap((of) => [`${of} upstream_down server_error`, `${of} upstream_recovered server_error`]),
+    );
   });
 });
 

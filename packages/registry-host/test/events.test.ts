@@ -74,7 +74,7 @@ test('an outage is seen in events, in health, in metrics and in the log', async 
   const content = { organization, repository: 'team/app', reference: 'v1' };
   const shielded = { ...content, failureClass: 'connect', why: 'outage', digest: image.manifest.digest };
   expect(told).toEqual([
-    ['upstream-down', { origin: upstream.origins.registry, failureClass: 'connect' }],
+    ['upstream-down', { origin: upstream.origins.registry, organizations: [organization], failureClass: 'connect' }],
     ['masked-error', { ...content, failureClass: 'connect', ageMs: 500 * S, requestId: 'the-first-pull' }],
     ['shielded-pull', { ...shielded, ageMs: 500 * S, requestId: 'the-first-pull' }],
     ['shielded-pull', { ...shielded, ageMs: 500 * S, requestId: 'the-second-pull' }],
@@ -90,6 +90,7 @@ test('an outage is seen in events, in health, in metrics and in the log', async 
     retry_after_until: null,
     last_success_at: iso(confirmedAt),
     last_failure_at: iso(downSince),
+    last_failure_class: 'connect',
     cached: { tags: 1, lapsed: 0, oldest_confirmed_at: iso(confirmedAt) },
     last_24h: {
       shielded_pulls: 2,
@@ -110,7 +111,12 @@ test('an outage is seen in events, in health, in metrics and in the log', async 
     buckets: [
       {
         start: iso(minute),
-        counts: { shielded_pull: { connect: 2 }, masked_error: { connect: 1 }, passed_error: { connect: 1 } },
+        counts: {
+          shielded_pull: { connect: 2 },
+          masked_error: { connect: 1 },
+          passed_error: { connect: 1 },
+          upstream_down: { connect: 1 },
+        },
       },
     ],
   });
@@ -164,7 +170,11 @@ test('pulls that wait for one check are one masked error, and as many shielded p
   clock.advance({ seconds: 1 });
   const answers = await Promise.all(Array.from({ length: 5 }, () => pull(organization)));
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
-  expect(await lastDay(organization)).toEqual({ shielded_pull: { timeout: 5 }, masked_error: { timeout: 1 } });
+  expect(await lastDay(organization)).toEqual({
+    shielded_pull: { timeout: 5 },
+    masked_error: { timeout: 1 },
+    upstream_down: { timeout: 1 },
+  });
 });
 
 test('a copy that has lapsed says its age when the failure is passed on', async () => {

@@ -1,4 +1,10 @@
-import { type Clock, FAILURE_CLASSES, type Logger, type ProxyCacheSettings } from '@breakwater/registry-core';
+import {
+  type Clock,
+  FAILURE_CLASSES,
+  type Logger,
+  type OrganizationName,
+  type ProxyCacheSettings,
+} from '@breakwater/registry-core';
 import { LRUCache } from 'lru-cache';
 import type { HealthFacts } from '../decision/decide-pull.js';
 import type { Emit } from '../events.js';
@@ -43,7 +49,18 @@ interface Remembered {
   /** Monotonic. */
   readAt: number;
   readonly records: Map<string, HealthRecord>;
+  /** What this process has written, or is writing, by credential: what was read before that is older. */
+  readonly own: Map<string, { at: number; writing: number }>;
 }
+
+/** The statements that health needs. */
+export type HealthRows = Pick<
+  UpstreamHealthTable,
+  'findAll' | 'tokenServers' | 'setTokenServer' | 'knownDown' | 'change' | 'claimCheck'
+>;
+
+/** Finds the organizations of which something is cached that came from one of these registries, each an origin. */
+export type FindOrganizations = (registries: readonly string[]) => Promise<readonly OrganizationName[]>;
 
 /** The only breaker: the health of upstreams, shared through Postgres and kept over restarts. */
 export class UpstreamHealth {
@@ -51,12 +68,15 @@ export class UpstreamHealth {
   readonly #scopes = new WeakMap<ProxyCacheSettings, HealthScope>();
   /** The token server that each registry names. */
   readonly #tokenServers = new Map<string, string>();
+  /** Numbers what this process changes and reads, in their order. */
+  #steps = 0;
 
   constructor(
-    private readonly table: UpstreamHealthTable,
+    private readonly table: HealthRows,
     private readonly clock: Clock,
     private readonly emit: Emit,
     private readonly logger: Logger,
+    private readonly findOrganizations: FindOrganizations = async () => [],
   ) {}
 
   /** Whose health matters to an organization's pulls. Worked out once per settings, since every pull asks. */
@@ -70,7 +90,7 @@ export class UpstreamHealth {
 
   /** What is remembered, without asking anybody. */
   peek(scope: HealthScope): HealthFacts {
-    const records = this.#needed(scope).map((key) => this.#remembered.get(key.origin)?.records.get(key.credential));
+    const records = this.#needed(scope).map((key) => this.#known(key));
     return toFacts(records, this.clock.now());
   }
 
@@ -103,21 +123,25 @@ export class UpstreamHealth {
    * @throws UpstreamError class `rate_limited`
    */
   async assertMayAsk(settings: ProxyCacheSettings): Promise<void> {
-    const { retryAfterUntil = 0 } = await this.facts(this.scopeOf(settings));
-    const leftMs = retryAfterUntil - this.clock.now();
+    const leftMs = await this.#forbiddenMs(settings);
     if (leftMs > 0) throw rateLimited(leftMs);
+  }
+
+  /** Whether no Retry-After is in force for the credential of an organization. */
+  async mayAsk(settings: ProxyCacheSettings): Promise<boolean> {
+    return (await this.#forbiddenMs(settings)) <= 0;
   }
 
   /** The record of an origin itself. */
   async record(origin: string): Promise<HealthRecord> {
     await this.#refresh(origin);
-    return this.#remembered.get(origin)?.records.get(ORIGIN_ITSELF) ?? UNKNOWN_HEALTH;
+    return this.#known({ origin, credential: ORIGIN_ITSELF }) ?? UNKNOWN_HEALTH;
   }
 
   /** What an organization's pulls depend on: of the registry and its token server, the one that is down, if one is. */
   async records(scope: HealthScope): Promise<{ readonly origin: HealthRecord; readonly credential: HealthRecord }> {
     await this.facts(scope);
-    const recordOf = (key: HealthKey) => this.#remembered.get(key.origin)?.records.get(key.credential);
+    const recordOf = (key: HealthKey) => this.#known(key);
     const worst = (records: readonly (HealthRecord | undefined)[]) =>
       records.find((record) => record?.downSince !== undefined) ?? records[0] ?? UNKNOWN_HEALTH;
     const needed = this.#needed(scope);
@@ -191,7 +215,7 @@ export class UpstreamHealth {
   noteRateLimit(settings: ProxyCacheSettings, told: Omit<ToldRateLimit, 'at'>): void {
     const key = this.scopeOf(settings);
     const now = this.clock.now();
-    const known = this.#remembered.get(key.origin)?.records.get(key.credential) ?? UNKNOWN_HEALTH;
+    const known = this.#known(key) ?? UNKNOWN_HEALTH;
     const noted = { ...known, rateLimit: { ...told, at: now } };
     this.#remember(key, noted);
     const becomesLow = isRateLimitLow(noted, now) && !isRateLimitLow(known, now);
@@ -222,12 +246,17 @@ export class UpstreamHealth {
     const remembered = this.#remembered.get(key.origin);
     // Whoever has it, it is not due for us any more; what came of it is read with the next refresh.
     const record = remembered?.records.get(key.credential);
-    if (record !== undefined) remembered?.records.set(key.credential, { ...record, nextCheckAt: now + leaseMs });
+    if (record !== undefined) this.#remember(key, { ...record, nextCheckAt: now + leaseMs });
     if (!claimed && remembered !== undefined) {
       remembered.readAt = Number.NEGATIVE_INFINITY;
       await this.#refresh(key.origin);
     }
     return claimed;
+  }
+
+  async #forbiddenMs(settings: ProxyCacheSettings): Promise<number> {
+    const { retryAfterUntil = 0 } = await this.facts(this.scopeOf(settings));
+    return retryAfterUntil - this.clock.now();
   }
 
   /** The origins that a check of a registry takes. */
@@ -245,16 +274,15 @@ export class UpstreamHealth {
   }
 
   async #recover(key: HealthKey): Promise<void> {
-    const record = this.#remembered.get(key.origin)?.records.get(key.credential);
-    if (record?.downSince !== undefined) await this.#succeed(key);
+    if (this.#known(key)?.downSince !== undefined) await this.#succeed(key);
   }
 
   async #refresh(origin: string): Promise<void> {
     const remembered = this.#remembered.get(origin);
     if (remembered !== undefined && performance.now() - remembered.readAt < REREAD_AFTER_MS) return;
+    const begun = ++this.#steps;
     try {
-      const records = new Map(await this.table.findAll(origin));
-      this.#remembered.set(origin, { readAt: performance.now(), records });
+      this.#merge(origin, await this.table.findAll(origin), begun);
     } catch (error) {
       this.logger.warn(
         { err: error, origin },
@@ -264,31 +292,62 @@ export class UpstreamHealth {
     }
   }
 
+  /** What was read takes the place of what is remembered, but for what this process has changed since it began to read. */
+  #merge(origin: string, read: ReadonlyMap<string, HealthRecord>, begun: number): void {
+    const known = this.#remembered.get(origin);
+    const records = new Map(read);
+    const own = new Map([...(known?.own ?? [])].filter(([, { at, writing }]) => writing > 0 || at > begun));
+    for (const credential of own.keys()) {
+      const record = known?.records.get(credential);
+      if (record !== undefined) records.set(credential, record);
+    }
+    this.#remembered.set(origin, { readAt: performance.now(), records, own });
+  }
+
   async #succeed(key: HealthKey): Promise<void> {
     const now = this.clock.now();
-    const known = this.#remembered.get(key.origin)?.records.get(key.credential);
+    const known = this.#known(key);
     const isNews = known?.downSince !== undefined || now - (known?.lastSuccessAt ?? 0) >= SUCCESS_WRITE_EVERY_MS;
     if (!isNews) return;
     this.#remember(key, afterSuccess(known ?? UNKNOWN_HEALTH, now));
     const before = (await this.#change(key, (record) => afterSuccess(record, now))) ?? known;
-    if (before?.downSince !== undefined && key.credential === ORIGIN_ITSELF) {
-      this.emit('upstream-recovered', { origin: key.origin, downForMs: Math.max(0, now - before.downSince) });
-    }
+    const { downSince, failureClass } = before ?? UNKNOWN_HEALTH;
+    if (downSince === undefined || failureClass === undefined || key.credential !== ORIGIN_ITSELF) return;
+    const downForMs = Math.max(0, now - downSince);
+    const organizations = await this.#organizationsBehind(key.origin);
+    this.emit('upstream-recovered', { origin: key.origin, organizations, failureClass, downForMs });
   }
 
   async #fail(key: HealthKey, failed: FailedCheck): Promise<void> {
     const now = this.clock.now();
     const random = Math.random();
-    const known = this.#remembered.get(key.origin)?.records.get(key.credential) ?? UNKNOWN_HEALTH;
+    const known = this.#known(key) ?? UNKNOWN_HEALTH;
     this.#remember(key, afterFailure(known, failed, now, random));
     const before = (await this.#change(key, (record) => afterFailure(record, failed, now, random))) ?? known;
-    if (before.downSince === undefined) {
-      this.emit('upstream-down', { origin: key.origin, failureClass: failed.failureClass });
+    if (before.downSince !== undefined) return;
+    const { origin, credential } = key;
+    const { failureClass, retryAfterMs } = failed;
+    if (credential === ORIGIN_ITSELF) {
+      this.emit('upstream-down', { origin, organizations: await this.#organizationsBehind(origin), failureClass });
+    } else {
+      const told = retryAfterMs === undefined ? {} : { retryAfterMs };
+      this.emit('rate-limited', { origin, ...ownerOf(credential), failureClass: 'rate_limited', ...told });
+    }
+  }
+
+  /** Never rejects: an outage is told also when nobody knows whose it is. */
+  async #organizationsBehind(origin: string): Promise<readonly OrganizationName[]> {
+    try {
+      return await this.findOrganizations(this.registriesBehind(origin));
+    } catch (error) {
+      this.logger.warn({ err: error, origin }, 'the organizations of an upstream could not be looked up');
+      return [];
     }
   }
 
   /** Resolves to the record before; `undefined` when Postgres could not be asked. */
   async #change(key: HealthKey, change: (record: HealthRecord) => HealthRecord): Promise<HealthRecord | undefined> {
+    this.#noteWriting(key, 1);
     try {
       const { before, after } = await this.table.change(key, change);
       this.#remember(key, after);
@@ -296,18 +355,39 @@ export class UpstreamHealth {
     } catch (error) {
       this.logger.warn({ err: error, origin: key.origin }, 'the health of an upstream could not be written');
       return undefined;
+    } finally {
+      this.#noteWriting(key, -1);
     }
   }
 
-  #remember(key: HealthKey, record: HealthRecord): void {
-    const remembered = this.#remembered.get(key.origin);
-    if (remembered === undefined) {
-      const records = new Map([[key.credential, record]]);
-      this.#remembered.set(key.origin, { readAt: Number.NEGATIVE_INFINITY, records });
-    } else {
-      remembered.records.set(key.credential, record);
-    }
+  #known(key: HealthKey): HealthRecord | undefined {
+    return this.#remembered.get(key.origin)?.records.get(key.credential);
   }
+
+  #remember(key: HealthKey, record: HealthRecord): void {
+    this.#rememberedOf(key.origin).records.set(key.credential, record);
+    this.#noteWriting(key, 0);
+  }
+
+  #noteWriting({ origin, credential }: HealthKey, change: 1 | 0 | -1): void {
+    const { own } = this.#rememberedOf(origin);
+    this.#steps += 1;
+    own.set(credential, { at: this.#steps, writing: (own.get(credential)?.writing ?? 0) + change });
+  }
+
+  #rememberedOf(origin: string): Remembered {
+    const known = this.#remembered.get(origin);
+    if (known !== undefined) return known;
+    const remembered = { readAt: Number.NEGATIVE_INFINITY, records: new Map(), own: new Map() };
+    this.#remembered.set(origin, remembered);
+    return remembered;
+  }
+}
+
+/** Whose a credential is; nobody's in particular when it is none. */
+function ownerOf(credential: string): { readonly organization?: OrganizationName } {
+  const [organization, version] = credential.split(':');
+  return version === undefined ? {} : { organization: organization as OrganizationName };
 }
 
 /** What a pull fails with while the `Retry-After` of a 429 is in force, `leftMs` milliseconds more. */
@@ -328,7 +408,13 @@ function toFacts(records: readonly (HealthRecord | undefined)[], now: number): H
   return {
     ...(down?.downSince === undefined || down.failureClass === undefined
       ? {}
-      : { down: { since: down.downSince, failureClass: down.failureClass } }),
+      : {
+          down: {
+            since: down.downSince,
+            failureClass: down.failureClass,
+            ...(down.nextCheckAt === undefined ? {} : { nextCheckAt: down.nextCheckAt }),
+          },
+        }),
     ...(retryAfterUntil === 0 ? {} : { retryAfterUntil }),
     ...(records.some((record) => isRateLimitLow(record, now)) ? { rateLimitLow: true } : {}),
   };

@@ -1,6 +1,6 @@
 import type { Digest, OrganizationName, RepositoryName, Tag } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import type { TagKey } from '../ports.js';
+import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { CachedTag, PreviousOnMove } from '../tags/cached-tag.js';
 import { orUnavailable } from './unavailable.js';
 
@@ -107,6 +107,15 @@ export class CachedTagTable {
       .orderBy('last_used_at', 'desc')
       .limit(limit);
     return rows.map((row) => ({ ...toKey(row), entry: toCachedTag(row) }));
+  }
+
+  /** Whose the tags are that were used last of an origin, and by which upstream: among the latest `limit` of them. */
+  async organizationsOf(
+    origin: string,
+    limit: number,
+  ): Promise<readonly Pick<ProxiedRepository, 'organization' | 'upstream'>[]> {
+    const latest = this.knex('cached_tag').where({ origin }).orderBy('last_used_at', 'desc').limit(limit);
+    return this.knex.from(latest.select('organization', 'upstream').as('latest')).distinct('organization', 'upstream');
   }
 
   /** Rows after a key in primary key order. */

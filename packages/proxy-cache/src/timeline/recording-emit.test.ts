@@ -18,10 +18,13 @@ test('the timeline counts what belongs there, whoever listens', () => {
   emit('masked-error', { ...content, failureClass: 'dns', ageMs: 1 });
   emit('integrity-failure', { ...content, failureClass: 'integrity' });
   emit('pull', { ...content, kind: 'blob', result: 'hit' });
-  emit('upstream-down', { origin: 'https://example.com', failureClass: 'dns' });
+  const organizations = ['lab', 'shop'] as OrganizationName[];
+  emit('upstream-down', { origin: 'https://example.com', organizations, failureClass: 'dns' });
   expect(noted).toEqual([
     ['lab', 'masked_error', 'dns'],
     ['lab', 'integrity_failure', 'integrity'],
+    ['lab', 'upstream_down', 'dns'],
+    ['shop', 'upstream_down', 'dns'],
   ]);
 });
 

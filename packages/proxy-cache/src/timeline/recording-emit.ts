@@ -21,7 +21,8 @@ export function createEmit(
       const kind = timelineKind(name);
       if (kind !== undefined) {
         const [event] = payload as unknown as ProxyCacheEvents[TimelineEvent];
-        counts.note(event.organization, kind, event.failureClass);
+        const met = 'organizations' in event ? event.organizations : [event.organization];
+        for (const organization of met) counts.note(organization, kind, event.failureClass);
       }
       try {
         events.emit(name as never, ...(payload as never));

@@ -11,6 +11,8 @@ export const TIMELINE_KINDS = {
   'prefetch-failed': 'prefetch_failed',
   'integrity-failure': 'integrity_failure',
   'not-stored': 'not_stored',
+  'upstream-down': 'upstream_down',
+  'upstream-recovered': 'upstream_recovered',
 } as const satisfies Partial<Record<ProxyCacheEventName, string>>;
 
 /** An event that the timeline counts. */

@@ -123,6 +123,7 @@ export async function startCluster(): Promise<TestCluster> {
         'upstream-request',
         'upstream-down',
         'upstream-recovered',
+        'rate-limited',
         'integrity-failure',
         'head-get-mismatch',
       ];

@@ -13,6 +13,7 @@ export function logEvents(proxyCache: ProxyCache, logger: Logger): void {
   });
   events.on('upstream-down', (event) => logger.warn(fields(event), 'an upstream is down'));
   events.on('upstream-recovered', (event) => logger.info(fields(event), 'an upstream is back'));
+  events.on('rate-limited', (event) => logger.warn(fields(event), 'an upstream forbids to ask it for a while'));
   events.on('credentials-rejected', (event) =>
     logger.error(fields(event), 'an upstream rejects the credentials of an organization'),
   );

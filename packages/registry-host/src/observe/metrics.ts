@@ -42,6 +42,7 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
   const outages = counter('upstream_outages_total', 'Times that an upstream became known to be down.', ['class']);
   const recoveries = counter('upstream_recoveries_total', 'Times that an upstream was found to be back.', []);
   const rejected = counter('credentials_rejected_total', 'Times that an upstream rejected credentials.', []);
+  const forbidden = counter('rate_limited_total', 'Times that an upstream which is up forbade to ask for a while.', []);
   const limited = counter('rate_limit_low_total', 'Times that a rate limit of an upstream was nearly spent.', []);
   const mismatches = counter('head_get_mismatch_total', 'Tags of which HEAD and GET of an upstream disagreed.', []);
   const requests = counter('upstream_requests_total', 'Requests for content sent to upstreams.', ['purpose']);
@@ -135,6 +136,7 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
   proxyCache.events.on('integrity-failure', () => integrity.inc());
   proxyCache.events.on('not-stored', ({ failureClass }) => notStored.inc({ class: failureClass }));
   proxyCache.events.on('credentials-rejected', () => rejected.inc());
+  proxyCache.events.on('rate-limited', () => forbidden.inc());
   proxyCache.events.on('rate-limit-low', () => limited.inc());
   proxyCache.events.on('head-get-mismatch', () => mismatches.inc());
   proxyCache.events.on('upstream-down', ({ failureClass }) => outages.inc({ class: failureClass }));
