@@ -19,7 +19,7 @@ export async function makeParts() {
     'embedded-postgres-errors': embeddedPostgresErrors(),
     deadlines: await deadlines(),
     metrics: await metrics(),
-    tables: tables(),
+    tables: await schema(),
     ...faultResults(),
     decisions: listDecisions(join(ROOT, 'docs', 'decisions')),
     'own-express-app': example('own-express-app.ts'),
@@ -213,6 +213,24 @@ async function metrics() {
     .getMetricsAsArray()
     .map(({ name, labelNames, help }) => [code(name), labelNames.map(code).join(', '), help]);
   return table(['metric', 'labels', 'meaning'], rows);
+}
+
+async function schema() {
+  const { startEmbeddedPostgres } = await built('registry-host/dist/index.js');
+  const { registryHostMigrations } = await built('registry-host/dist/postgres/migrations/index.js');
+  const { orgSettingsMigrations } = await built('org-settings/dist/index.js');
+  const { proxyCacheMigrations } = await built('proxy-cache/dist/index.js');
+  const { gcMigrations } = await built('gc/dist/index.js');
+  const { silentLogger } = await built('registry-core/dist/index.js');
+  const packages = {
+    'registry-host': registryHostMigrations(),
+    'org-settings': orgSettingsMigrations(),
+    'proxy-cache': proxyCacheMigrations(),
+    gc: gcMigrations(),
+  };
+  return tables(packages, (dataDirectory) =>
+    startEmbeddedPostgres({ dataDirectory, durable: false, logger: silentLogger }),
+  );
 }
 
 /** What the last whole run of the fault matrix that was kept came to. */

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ROOT } from '../lib/root.mjs';
+import knex from 'knex';
 import { code, table } from './markdown.mjs';
 
 /** What each table holds. A table that a migration makes has to be here. */
@@ -50,13 +51,57 @@ const PURPOSES = {
   gc_deletion: 'what each run deleted and why, written before it was',
 };
 
-/** A table of all tables: owner, what it holds, columns. Read from the sources of the migrations. */
-export function tables() {
-  const found = readdirSync(join(ROOT, 'packages')).flatMap((owner) =>
-    migrationsOf(owner).flatMap((text) => tablesIn(text).map((each) => ({ owner, ...each }))),
-  );
-  for (const { name } of found) {
+/**
+ * A table of all tables: owner, what it holds, columns. Read from a database of its own after the migrations of each
+ * package have run, so that it is what they come to, however they do it.
+ *
+ * @param packages the migrations of each package by its name, in the order in which they are to run
+ * @param startPostgres starts a Postgres server in a directory
+ */
+export async function tables(packages, startPostgres) {
+  const directory = mkdtempSync(join(tmpdir(), 'breakwater-schema-'));
+  const server = await startPostgres(join(directory, 'postgres'));
+  const database = knex({ client: 'pg', connection: server.connection, pool: { min: 0, max: 1 } });
+  try {
+    return schemaTable(await ownedTables(database, packages));
+  } finally {
+    await database.destroy();
+    await server.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Every table with the package whose migrations have made it, in the order of packages and names. */
+async function ownedTables(database, packages) {
+  const owners = new Map();
+  for (const [owner, migrations] of Object.entries(packages)) {
+    await database.migrate.latest(migrations);
+    for (const name of Object.keys(await columns(database))) if (!owners.has(name)) owners.set(name, owner);
+  }
+  const all = await columns(database);
+  return [...owners].map(([name, owner]) => ({ owner, name, columns: all[name] }));
+}
+
+/** The columns of each table; those of knex's own record of migrations left out. */
+async function columns(database) {
+  const { rows } = await database.raw(`
+    select table_name as name, array_agg(column_name::text order by ordinal_position) as columns
+    from information_schema.columns
+    where table_schema = 'public' and table_name !~ '_migrations(_lock|)$'
+    group by table_name
+    order by table_name
+  `);
+  return Object.fromEntries(rows.map(({ name, columns }) => [name, columns]));
+}
+
+/** @throws Error for a table of which nobody has said what it holds, and for one that is gone */
+function schemaTable(found) {
+  const made = new Set(found.map(({ name }) => name));
+  for (const name of made) {
     if (!(name in PURPOSES)) throw new Error(`the table ${name} is new: say in scripts/docs/schema.mjs what it holds`);
+  }
+  for (const name of Object.keys(PURPOSES)) {
+    if (!made.has(name)) throw new Error(`the table ${name} is gone: take it out of scripts/docs/schema.mjs`);
   }
   const rows = found.map(({ owner, name, columns }) => [
     code(name),
@@ -65,30 +110,4 @@ export function tables() {
     columns.map(code).join(', '),
   ]);
   return table(['table', 'owner', 'holds', 'columns'], rows);
-}
-
-function migrationsOf(owner) {
-  const home = join(ROOT, 'packages', owner, 'src', 'postgres');
-  if (!existsSync(home)) return [];
-  return readdirSync(home, { recursive: true })
-    .filter((file) => /migrations/.test(file) && file.endsWith('.ts') && statSync(join(home, file)).isFile())
-    .sort()
-    .map((file) => readFileSync(join(home, file), 'utf8'));
-}
-
-function tablesIn(text) {
-  const sql = [...text.matchAll(/create table (\w+) \(\n([\s\S]*?)\n\s*\)(?:;|\n)/gi)].map(([, name, body]) => ({
-    name,
-    columns: body.split('\n').flatMap((line) => {
-      const word = /^\s*([a-z_]+) /.exec(line)?.[1];
-      return word === undefined ? [] : [word];
-    }),
-  }));
-  const built = [...text.matchAll(/createTable\('(\w+)', \(table\) => \{\n([\s\S]*?)\n\s*\}\)/g)].map(
-    ([, name, body]) => ({
-      name,
-      columns: [...body.matchAll(/table\.(?!primary|index|unique)\w+\('(\w+)'/g)].map(([, column]) => column),
-    }),
-  );
-  return [...sql, ...built];
 }
