@@ -27,6 +27,10 @@ describe('hostsEntry', () => {
     await first.remove();
     const left = await readFile(file, 'utf8');
     expect([left.includes('one.test'), left.includes('127.0.0.2 two.test')]).toEqual([false, true]);
+    await first.restore();
+    await first.restore();
+    expect((await readFile(file, 'utf8')).match(/one\.test/g)).toHaveLength(1);
+    await first.remove();
     await second.remove();
     expect(await readFile(file, 'utf8')).toBe(before);
   });

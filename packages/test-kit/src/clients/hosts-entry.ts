@@ -9,6 +9,8 @@ export interface HostsEntry extends AsyncDisposable {
   readonly name: string;
   /** Takes the line away: from then on the system does not know the name. Nothing the second time. */
   remove(): Promise<void>;
+  /** Puts the line back that was taken away. Nothing where it is there. */
+  restore(): Promise<void>;
 }
 
 const HOSTS_FILE = '/etc/hosts';
@@ -29,8 +31,13 @@ export function hostsFileAccess(): Need {
  */
 export async function hostsEntry(name: string, address: string, hostsFile: string = HOSTS_FILE): Promise<HostsEntry> {
   const line = `${address} ${name} ${MARK} ${process.pid}`;
-  await edit(hostsFile, (lines) => [...lines, line]);
-  let present = true;
+  let present = false;
+  const restore = async () => {
+    if (present) return;
+    present = true;
+    await edit(hostsFile, (lines) => [...lines, line]);
+  };
+  await restore();
   const remove = async () => {
     if (!present) return;
     present = false;
@@ -39,7 +46,7 @@ export async function hostsEntry(name: string, address: string, hostsFile: strin
       return at === -1 ? lines : lines.toSpliced(at, 1);
     });
   };
-  return { name, remove, [Symbol.asyncDispose]: remove };
+  return { name, remove, restore, [Symbol.asyncDispose]: remove };
 }
 
 /** Changes the lines, and takes away those that a test run which is dead has left. */
