@@ -118,8 +118,10 @@ test('what supervises npm start stops the registry with it', async () => {
   const { url, child, output } = await start({ HOME: directory }, NPM_START);
   const ended = once(child, 'exit');
   child.kill('SIGTERM');
+  while (!output().includes('SIGTERM: finishing what is under way')) await sleep(20);
+  // It accepts for 5 s more, so that whoever routes to it can see this.
+  expect((await rawGet(`${url}/readyz`)).status).toBe(503);
   await ended;
-  expect(output()).toContain('SIGTERM: finishing what is under way');
   await postgresIsGone();
   await expect(rawGet(`${url}/livez`)).rejects.toThrow('ECONNREFUSED');
 }, 60_000);
