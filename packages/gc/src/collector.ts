@@ -4,8 +4,9 @@ import type { OrganizationName } from '@breakwater/registry-core';
 import { errorClass, errorMessage, GcError } from './errors.js';
 import type { GcEvents } from './events.js';
 import type { GcReport, StepReport } from './report.js';
-import { performRun, type RunParts } from './run.js';
+import { performRun } from './run.js';
 import { blankJournal, type RunJournal, type RunRecord } from './run-journal.js';
+import type { RunParts } from './run-parts.js';
 
 const PROGRESS_INTERVAL_MS = 1_000;
 

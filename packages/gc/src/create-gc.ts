@@ -52,7 +52,7 @@ export interface GcOptions {
   readonly sweep?: LinkSweep | undefined;
   /** Without it the store is left alone. */
   readonly disposal?: ContentDisposal | undefined;
-  /** Whose quotas are kept; needs `usage`. Without it there are none. */
+  /** Whose quotas are kept; needs `usage`, and `sweep` to free what is over. Without it there are none. */
   readonly quotas?: QuotaTags | undefined;
   /** How much there is; without it there is no brake. */
   readonly usage?: ContentUsage | undefined;
@@ -146,13 +146,13 @@ export function createGc(options: GcOptions): Gc {
   const operations = gcOperations(runOnce, async (before, limit) =>
     knex === undefined ? [] : recordedRuns(knex, before, limit),
   );
-  const { quotas, usage, upstreams } = options;
+  const { quotas, usage, upstreams, tags, sweep } = options;
   return {
     middleware: () => servedMiddleware(notes),
     runOnce,
     hold: (organization, upstream) => currentHold({ upstreams, holdMs, clock }, organization, upstream),
     runTimes: async () => (knex === undefined ? {} : runTimes(knex)),
-    quota: new QuotaRoom({ quotas, usage, upstreams, clock, graceMs, holdMs }),
+    quota: new QuotaRoom({ quotas, usage, tags, sweep, upstreams, clock, graceMs, holdMs }),
     start: () => schedule.start(),
     async stop() {
       schedule.stop();

@@ -1,12 +1,14 @@
-import type { Clock, ContentUsage, OrganizationName } from '@breakwater/registry-core';
+import type { Clock, ContentUsage } from '@breakwater/registry-core';
 import { isHeld, leaseEnd } from './expiry-rule.js';
-import type { Quota, QuotaTags, UpstreamState } from './ports.js';
-import { imagesBytes } from './steps/reclaim-for-quota.js';
+import type { ExpirableTags, LinkSweep, Quota, QuotaTags, UpstreamState } from './ports.js';
+import { QuotaVictims } from './steps/quota-victims.js';
 
 /** What room is judged by. */
 export interface QuotaRoomParts {
   readonly usage: ContentUsage | undefined;
   readonly quotas: QuotaTags | undefined;
+  readonly tags: ExpirableTags;
+  readonly sweep: LinkSweep | undefined;
   readonly upstreams: UpstreamState | undefined;
   readonly clock: Clock;
   readonly graceMs: number;
@@ -23,8 +25,8 @@ export interface QuotaState {
 
 /** How long what was found out of an organization is gone by, ms of real time. */
 const KNOWN_FOR_MS = 3_000;
-/** Images that could make room and are looked at. */
-const MOST_LOOKED_AT = 100;
+/** Pages of tags that are looked through for images that could make room. */
+const PAGES_LOOKED_AT = 3;
 
 interface Reservation {
   readonly bytes: number;
@@ -44,8 +46,8 @@ interface Standing {
  * on its way in this process, so that pulls at the same time do not all find the same room.
  */
 export class QuotaRoom {
-  readonly #standings = new Map<OrganizationName, Standing>();
-  readonly #reservations = new Map<OrganizationName, Set<Reservation>>();
+  readonly #standings = new Map<string, Standing>();
+  readonly #reservations = new Map<string, Set<Reservation>>();
 
   constructor(private readonly parts: QuotaRoomParts) {}
 
@@ -55,7 +57,7 @@ export class QuotaRoom {
    */
   async reserve(of: Quota, bytes: number): Promise<((isStored: boolean) => void) | undefined> {
     const reservation = { bytes, isStored: false };
-    const reserved = this.#reservedIn(of.organization);
+    const reserved = this.#reservedIn(of);
     if (!(await this.#fits(of, bytes, () => reserved.add(reservation)))) return undefined;
     return (isStored) => {
       // What was stored counts here until it is seen in the store.
@@ -66,7 +68,7 @@ export class QuotaRoom {
 
   /** @throws what the ports throw */
   async state(of: Quota): Promise<QuotaState> {
-    const usedBytes = await this.#standing(of.organization).used;
+    const usedBytes = await this.#standing(of).used;
     return { usedBytes, isFull: !(await this.#fits(of, 1)) };
   }
 
@@ -74,7 +76,7 @@ export class QuotaRoom {
   async #fits(of: Quota, bytes: number, take: () => unknown = () => undefined): Promise<boolean> {
     if (this.parts.usage !== undefined) {
       if (bytes > of.quotaBytes) return false;
-      const standing = this.#standing(of.organization);
+      const standing = this.#standing(of);
       const used = await standing.used;
       if (this.#excess(of, used, bytes) > 0) {
         standing.reclaimable ??= this.#reclaimable(of);
@@ -87,40 +89,47 @@ export class QuotaRoom {
   }
 
   #excess(of: Quota, used: number, bytes: number): number {
-    const reserved = [...this.#reservedIn(of.organization)].reduce((sum, each) => sum + each.bytes, 0);
+    const reserved = [...this.#reservedIn(of)].reduce((sum, each) => sum + each.bytes, 0);
     return used + reserved + bytes - of.quotaBytes;
   }
 
-  #standing(organization: OrganizationName): Standing {
-    const known = this.#standings.get(organization);
+  #standing(of: Quota): Standing {
+    const key = keyOf(of);
+    const known = this.#standings.get(key);
     if (known !== undefined && performance.now() - known.at < KNOWN_FOR_MS) return known;
-    const reserved = this.#reservedIn(organization);
+    const reserved = this.#reservedIn(of);
     const stored = [...reserved].filter(({ isStored }) => isStored);
-    const used = (this.parts.usage?.bytesOf(organization) ?? Promise.resolve(0)).then((bytes) => {
+    const used = (this.parts.usage?.bytesOf(of) ?? Promise.resolve(0)).then((bytes) => {
       for (const each of stored) reserved.delete(each);
       return bytes;
     });
     const standing: Standing = { at: performance.now(), used, reclaimable: undefined };
-    this.#standings.set(organization, standing);
+    this.#standings.set(key, standing);
     // A failure is not gone by.
-    used.catch(() => this.#standings.delete(organization));
+    used.catch(() => this.#standings.delete(key));
     return standing;
   }
 
   /** At least as many as garbage collection would free: others may share what these images have. */
   async #reclaimable(of: Quota): Promise<number> {
-    const { quotas, usage, upstreams, clock, graceMs, holdMs } = this.parts;
-    if (usage === undefined || quotas === undefined) return 0;
+    const { quotas, usage, tags, sweep, upstreams, clock, graceMs, holdMs } = this.parts;
+    if (usage === undefined || quotas === undefined || sweep === undefined) return 0;
     const condition = await upstreams?.condition(of.organization, of.upstream);
     if (condition !== undefined && isHeld(condition, clock.now(), holdMs)) return 0;
-    const tags = await quotas.leastRecentlyUsed(of, leaseEnd(clock.now(), graceMs), MOST_LOOKED_AT);
-    const sizes = await imagesBytes(tags, usage);
-    return sizes.reduce((sum, bytes) => sum + bytes, 0);
+    const usedBefore = leaseEnd(clock.now(), graceMs);
+    const victims = new QuotaVictims({ quotas, usage, tags, sweep, usedBefore, isPlanned: () => false }, of);
+    return victims.bytesAmong(PAGES_LOOKED_AT);
   }
 
-  #reservedIn(organization: OrganizationName): Set<Reservation> {
-    const known = this.#reservations.get(organization) ?? new Set<Reservation>();
-    this.#reservations.set(organization, known);
+  #reservedIn(of: Quota): Set<Reservation> {
+    const key = keyOf(of);
+    const known = this.#reservations.get(key) ?? new Set<Reservation>();
+    this.#reservations.set(key, known);
     return known;
   }
+}
+
+/** One to one: neither part can hold a line feed. */
+function keyOf({ organization, upstream }: Quota): string {
+  return `${organization}\n${upstream}`;
 }

@@ -130,6 +130,66 @@ test('what does not fit beside what is pinned is pulled byte for byte, not store
   expect((await site.layer('team/app2', third)).headers['cache-status']).toBe('Breakwater; hit');
 });
 
+test('what was cached of another upstream, before that was changed, takes nothing of the new one', async () => {
+  const clock = movableClock(Date.now());
+  await using before = await startFaultUpstream();
+  await using upstream = await startFaultUpstream();
+  await using breakwater = await startTestRegistry({ clock });
+  const organization = await breakwater.proxyOrganization({ upstream_registry: before.host, expiration_s: 0 });
+  const site = new Site(breakwater, upstream, organization);
+  const image = buildImage({ seed: 21, layers: [LAYER] });
+  before.add('team/old', 'v1', buildImage({ seed: 20, layers: [2 * LAYER] }));
+  upstream.add('team/new', 'v1', image);
+  await site.pull('team/old');
+  await site.storedIsAtLeast(2 * LAYER);
+  const quota = bytesOf(image) + 1;
+  await site.set({ upstream_registry: upstream.host, quota_bytes: quota });
+  await site.pull('team/new');
+  await site.storedIsAtLeast(3 * LAYER);
+  await sleepUntil(
+    async () => (await site.health()) as { quota: { used_bytes: number } },
+    ({ quota: { used_bytes: used } }) => used === bytesOf(image),
+  );
+  // The leases are over, and nothing has expired yet.
+  clock.advance({ hours: 2 });
+  const stored = await site.stored();
+  const report = await breakwater.registry.gc.runOnce();
+  expect(report).toMatchObject({ outcome: 'done', expiredTotal: 0 });
+  expect(await site.stored()).toBe(stored);
+});
+
+test('a quota of 1.1 images holds beside ten pulls at a time and collections, and cuts none of them (G16)', async () => {
+  const clock = movableClock(Date.now());
+  await using upstream = await startFaultUpstream();
+  await using breakwater = await startTestRegistry({ clock, periods: { flushMs: 50 } });
+  const organization = await breakwater.proxyOrganization({ upstream_registry: upstream.host, expiration_s: 0 });
+  const site = new Site(breakwater, upstream, organization);
+  const images = Array.from({ length: 10 }, (_, seed) => buildImage({ seed: 30 + seed, layers: [LAYER] }));
+  for (const [index, image] of images.entries()) upstream.add(`team/app${index}`, 'v1', image);
+  const quota = Math.ceil(1.1 * bytesOf(images[0] as Image));
+  await site.set({ quota_bytes: quota });
+  for (let round = 0; round < 3; round += 1) {
+    let isPulling = true;
+    const collecting = (async () => {
+      const outcomes = new Set<string>();
+      while (isPulling) outcomes.add((await breakwater.registry.gc.runOnce()).outcome);
+      return outcomes;
+    })();
+    // Every body is hashed as it comes.
+    await Promise.all(images.map((_, index) => site.pull(`team/app${index}`)));
+    isPulling = false;
+    expect(await collecting).toEqual(new Set(['done']));
+    // What was pulled is under lease: it stayed, whatever it comes to.
+    for (const [index, image] of images.entries()) {
+      const again = await site.layer(`team/app${index}`, image);
+      expect(again.status).toBe(200);
+    }
+    clock.advance({ hours: 2 });
+    await breakwater.registry.gc.runOnce();
+    expect(await site.stored()).toBeLessThanOrEqual(quota);
+  }
+});
+
 test('the least recently pulled are listed page by page, tags and digests of one moment included', async () => {
   const clock = movableClock(Date.now());
   await using upstream = await startFaultUpstream();

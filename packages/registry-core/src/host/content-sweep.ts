@@ -156,8 +156,11 @@ export interface ContentUse {
 export interface ContentUsage {
   /** How many blobs the store has. */
   blobs(): Promise<number>;
-  /** Bytes of the manifests and blobs that the repositories of an organization link to, each counted once. */
-  bytesOf(organization: OrganizationName): Promise<number>;
+  /**
+   * Bytes of the manifests and blobs that the repositories of an organization link to which cache this upstream, each
+   * counted once. What it has of another upstream, cached before that was changed, goes by its own rule.
+   */
+  bytesOf(of: { readonly organization: OrganizationName; readonly upstream: string }): Promise<number>;
   /** Bytes of each manifest together with everything that it keeps in its repository; 0 for one that is not there. */
   imageBytes(manifests: readonly Pick<LinkKey, 'repository' | 'digest'>[]): Promise<readonly number[]>;
 }

@@ -16,13 +16,14 @@ export class PostgresContentUsage implements ContentUsage {
     return this.#number(`SELECT count(*) AS number FROM blob WHERE state = 'live'`, {});
   }
 
-  async bytesOf(organization: OrganizationName): Promise<number> {
+  async bytesOf(of: { readonly organization: OrganizationName; readonly upstream: string }): Promise<number> {
     return this.#number(
-      `WITH linked AS (SELECT DISTINCT kind, digest FROM content_link WHERE organization = :organization)
+      `WITH linked AS (
+         SELECT DISTINCT kind, digest FROM content_link WHERE organization = :organization AND upstream = :upstream)
        SELECT coalesce((SELECT sum(m.size) FROM linked l JOIN manifest m ON l.kind = 'manifest' AND m.digest = l.digest), 0)
             + coalesce((SELECT sum(b.size) FROM linked l
                           JOIN blob b ON l.kind = 'blob' AND b.digest = l.digest AND b.state = 'live'), 0) AS number`,
-      { organization },
+      { organization: of.organization, upstream: of.upstream },
     );
   }
 
