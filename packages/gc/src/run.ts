@@ -12,8 +12,9 @@ import { disposeContent, previewDisposal } from './steps/dispose-content.js';
 import { expireOnRecord, expireTags } from './steps/expire-tags.js';
 import { reclaimForQuota } from './steps/reclaim-for-quota.js';
 import { sweepLinks } from './steps/sweep-links.js';
+import type { SweepOutcome } from './steps/sweep-outcome.js';
 import { SweepPlan } from './steps/sweep-plan.js';
-import { type SweepOutcome, sweepInRounds } from './sweeping.js';
+import { sweepInRounds } from './sweeping.js';
 import { tidyUp } from './tidying.js';
 
 /** Failures after which no later step may delete anything either. */

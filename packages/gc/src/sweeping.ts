@@ -6,10 +6,8 @@ import { noLinks, noPlan } from './step-numbers.js';
 import { handOver } from './steps/hand-over.js';
 import { planSweep } from './steps/plan-sweep.js';
 import { sweepLinks } from './steps/sweep-links.js';
+import type { SweepOutcome } from './steps/sweep-outcome.js';
 import type { SweepPlan } from './steps/sweep-plan.js';
-
-/** What came of a sweep. After anything but `done` nothing may rely on it having freed what it could. */
-export type SweepOutcome = 'done' | 'failed' | 'braked';
 
 /** What one round sets free is found by the next one. */
 const MAX_ROUNDS = 1_000;

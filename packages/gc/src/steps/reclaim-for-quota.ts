@@ -1,9 +1,9 @@
 import type { Holds } from '../holds.js';
 import type { ExpirableTag, ManifestKey, Quota } from '../ports.js';
 import type { QuotaNumbers, TagTally } from '../report.js';
-import type { SweepOutcome } from '../sweeping.js';
 import { QuotaVictims, type VictimParts } from './quota-victims.js';
 import { batches, DELETE_BATCH, oneEach, pages, type RunContext, safePoint } from './run-context.js';
+import type { SweepOutcome } from './sweep-outcome.js';
 
 /** What the step works with. */
 export interface QuotaParts extends VictimParts {
