@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 export interface SpoolDisk
   extends Pick<
     typeof promises,
-    'copyFile' | 'link' | 'mkdir' | 'readdir' | 'readFile' | 'rename' | 'rm' | 'stat' | 'writeFile'
+    'chmod' | 'copyFile' | 'link' | 'mkdir' | 'readdir' | 'readFile' | 'rename' | 'rm' | 'stat' | 'writeFile'
   > {
   /** @param flags as fs.open has them */
   open(path: string, flags: string | number, mode?: number): Promise<number>;

@@ -32,14 +32,7 @@ export class SpoolFile {
 
   /** Opens a file to write to; makes it unless `exists`. */
   static async toWrite(disk: SpoolDisk, path: string, exists = false): Promise<SpoolFile> {
-    const file = new SpoolFile(path, await disk.open(path, exists ? 'r+' : 'wx+', GROWING_MODE), disk);
-    try {
-      if (exists) await disk.fchmod(file.descriptor, GROWING_MODE);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-    return file;
+    return new SpoolFile(path, await disk.open(path, exists ? 'r+' : 'wx+', GROWING_MODE), disk);
   }
 
   /** Opens somebody else's file; `undefined` when it is not there. */

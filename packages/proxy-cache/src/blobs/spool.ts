@@ -10,12 +10,14 @@ import {
   repositoryKey,
 } from '@breakwater/registry-core';
 import { nodeSpoolDisk, type SpoolDisk } from './spool-disk.js';
-import { SpoolFile } from './spool-file.js';
+import { GROWING_MODE, SpoolFile } from './spool-file.js';
 
 /** A file that its holder writes to: `<download>.<holder>.part`. */
 const PART = '.part';
 /** A file that nobody writes to any more: `<download>.rest`. */
 const REST = '.rest';
+/** A copy that its holder is making of somebody else's file: `<download>.<holder>.copy`. */
+const COPY = '.copy';
 /** The identity of the directory: processes that read the same one share it. */
 const IDENTITY = '.spool-id';
 
@@ -61,8 +63,7 @@ export class Spool {
       return await SpoolFile.toWrite(this.disk, path, true);
     } catch (error) {
       // What is left may be removed, or unreadable, or too much to be copied: it is only a saving.
-      await this.disk.rm(longest, { force: true });
-      await this.disk.rm(path, { force: true });
+      for (const each of [longest, copyAt(path), path]) await this.disk.rm(each, { force: true });
       if ((error as { code?: unknown }).code === undefined) throw error;
       return SpoolFile.toWrite(this.disk, path);
     }
@@ -153,16 +154,26 @@ function downloadName(repository: Repository, digest: Digest): string {
 }
 
 function isSpooled(name: string): boolean {
-  return name.endsWith(PART) || name.endsWith(REST);
+  return [PART, REST, COPY].some((ending) => name.endsWith(ending));
 }
 
 function holderOf(name: string): string {
   return name.split('.').at(-2) ?? '';
 }
 
+/** Where a copy is made of what becomes the file of a holder. */
+function copyAt(path: string): string {
+  return `${path.slice(0, -PART.length)}${COPY}`;
+}
+
+/** The file of one who is gone becomes the holder's, who may write to it and whose readers see at once that it grows. */
 async function takeOver(disk: SpoolDisk, left: string, path: string): Promise<void> {
-  if (left.endsWith(REST)) return disk.rename(left, path);
+  const isRest = left.endsWith(REST);
+  const own = isRest ? left : copyAt(path);
   // A clone where the file system can.
-  await disk.copyFile(left, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  await disk.rm(left, { force: true });
+  if (!isRest) await disk.copyFile(left, own, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  // A verified one may not be written to, by any user but root, and its readers would take it for whole.
+  await disk.chmod(own, GROWING_MODE);
+  await disk.rename(own, path);
+  if (!isRest) await disk.rm(left, { force: true });
 }
