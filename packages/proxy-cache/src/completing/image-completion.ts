@@ -6,7 +6,7 @@ import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { MissingContentTable } from '../postgres/missing-content-table.js';
 import type { CachedTag, PreviousImage } from '../tags/cached-tag.js';
 import { BoundedTurns } from './bounded-turns.js';
-import type { ImageContents } from './image-contents.js';
+import { type ImageContents, MAX_NESTED } from './image-contents.js';
 import {
   type MissingContent,
   type NeededContent,
@@ -14,7 +14,14 @@ import {
   type Priority,
   type WantedBy,
 } from './missing-content.js';
-import { type ImageNeeds, imageNeeds, manifestsFor, type WantedPlatforms } from './needed-content.js';
+import {
+  type ImageNeeds,
+  imageNeeds,
+  isRunnable,
+  type ListedManifest,
+  manifestsFor,
+  type WantedPlatforms,
+} from './needed-content.js';
 import type { PulledImages } from './pulled-images.js';
 
 /** What the completion of images leans on. */
@@ -114,6 +121,18 @@ export class ImageCompletion {
     }
   }
 
+  /**
+   * Looks into the store, whatever was noted, for what the image of a tag misses of what the one before it had, and notes
+   * that. Resolves to how much it is.
+   */
+  async lookAgain(settings: ProxyCacheSettings, { repository }: TagKey, entry: CachedTag): Promise<number> {
+    const manifest = await this.parts.contents.manifest(repository, entry.digest);
+    if (manifest === undefined) return 1;
+    if (entry.previous === undefined) return 0;
+    const { platforms } = await this.#oldImage(repository, entry.previous.digest);
+    return this.#noteWanted(settings, repository, manifest, platforms);
+  }
+
   /** Notes what an image misses, for whoever wants it. */
   async note(repository: ProxiedRepository, manifest: StoredManifest, wish: CompletionWish): Promise<Noted> {
     const needs = imageNeeds(manifest);
@@ -124,13 +143,14 @@ export class ImageCompletion {
 
   /**
    * What an image misses of what was asked for: of an index, of its platforms as well. Without the platforms that nobody
-   * has asked for. Empty when it is complete.
+   * has asked for, and without what only describes its images. Empty when it is complete.
    */
   async missingOf(repository: ProxiedRepository, digest: Digest): Promise<readonly MissingContent[]> {
-    const needs = await this.parts.contents.needsOf(repository, digest);
-    const below = needs?.kind === 'index' ? needs.manifests.map((each) => each.digest) : [];
+    const listed = await this.parts.contents.listed(repository, digest);
+    const descriptions = new Set(listed.filter((each) => !isRunnable(each)).map((each) => each.digest));
+    const below = listed.filter(isRunnable).map((each) => each.digest);
     const rows = await this.parts.table.missingOf(repository, [digest, ...below]);
-    return rows.filter(({ priority }) => priority !== PRIORITIES.otherPlatforms);
+    return rows.filter((row) => row.priority !== PRIORITIES.otherPlatforms && !descriptions.has(row.digest));
   }
 
   /** A blob was stored. Never throws: a row too many is found to be one when its turn comes. */
@@ -196,7 +216,7 @@ export class ImageCompletion {
   async #lastComplete(
     repository: ProxiedRepository,
     { digest, confirmedAt, previous }: CachedTag,
-  ): Promise<{ readonly image: PreviousImage; readonly platforms: ReadonlySet<string> } | undefined> {
+  ): Promise<{ readonly image: PreviousImage; readonly platforms: WantedPlatforms } | undefined> {
     const old = await this.#oldImage(repository, digest);
     if (old.isComplete) return { image: { digest, confirmedAt }, platforms: old.platforms };
     if (previous === undefined) return undefined;
@@ -207,16 +227,18 @@ export class ImageCompletion {
   async #oldImage(
     repository: ProxiedRepository,
     digest: Digest,
-  ): Promise<{ readonly isComplete: boolean; readonly platforms: ReadonlySet<string> }> {
+  ): Promise<{ readonly isComplete: boolean; readonly platforms: WantedPlatforms }> {
     const { contents, table } = this.parts;
     const needs = await contents.needsOf(repository, digest);
     if (needs === undefined) return { isComplete: false, platforms: new Set() };
     if (needs.kind === 'image') {
       const isComplete = (await contents.missing(repository, needs.blobs)).length === 0;
-      const platform = isComplete ? await contents.platformOf(repository, needs.config) : undefined;
-      return { isComplete, platforms: new Set(platform === undefined ? [] : [platform]) };
+      return {
+        isComplete,
+        platforms: namedOnly(isComplete ? [await contents.platformOf(repository, needs.config)] : []),
+      };
     }
-    const stored = await contents.storedPlatforms(repository, needs);
+    const stored = await contents.storedPlatforms(repository, digest);
     const complete = stored.filter(({ missing }) => missing.length === 0);
     // A platform that is stored in part was asked for, unless it is known to be there for the sake of completeness only.
     const partial = stored.filter(({ missing }) => missing.length > 0).map(({ listed }) => listed.digest);
@@ -227,7 +249,7 @@ export class ImageCompletion {
     };
     return {
       isComplete: complete.length > 0 && partial.every(nobodyAsked),
-      platforms: new Set(complete.flatMap(({ listed: { platform } }) => platform ?? [])),
+      platforms: namedOnly(complete.map(({ listed }) => listed.platform)),
     };
   }
 
@@ -236,7 +258,7 @@ export class ImageCompletion {
     settings: ProxyCacheSettings,
     repository: ProxiedRepository,
     manifest: StoredManifest,
-    platforms: ReadonlySet<string>,
+    platforms: WantedPlatforms,
   ): Promise<number> {
     // Where nothing is fetched in the background there is nothing to limit.
     const maxBytes = settings.prefetch === 'off' ? Number.MAX_SAFE_INTEGER : settings.prefetchMaxBytes;
@@ -275,6 +297,7 @@ export class ImageCompletion {
     digest: Digest,
     needs: ImageNeeds & { kind: 'index' },
     wish: CompletionWish,
+    depth = 1,
   ): Promise<Noted> {
     const { platforms } = wish;
     if (platforms === undefined) return { missing: 0, bytes: 0, tooLargeBytes: 0 };
@@ -286,8 +309,11 @@ export class ImageCompletion {
     for (const listed of wanted) {
       if (missing.includes(listed)) continue;
       const image = await this.parts.contents.needsOf(repository, listed.digest);
-      if (image?.kind !== 'image') continue;
-      const below = await this.#noteImage(repository, listed.digest, image, wish);
+      if (image === undefined || (image.kind === 'index' && depth >= MAX_NESTED)) continue;
+      const below =
+        image.kind === 'image'
+          ? await this.#noteImage(repository, listed.digest, image, wish)
+          : await this.#noteIndex(repository, listed.digest, image, inside(listed, wish), depth + 1);
       noted.missing += below.missing;
       noted.bytes += below.bytes;
       tooLargeBytes += below.tooLargeBytes;
@@ -318,4 +344,15 @@ export class ImageCompletion {
     });
     this.parts.onNoted();
   }
+}
+
+/** What is wanted of a newer image by what was complete: without a name for it, whatever can be run. */
+function namedOnly(platforms: readonly (string | undefined)[]): WantedPlatforms {
+  const named = platforms.filter((platform) => platform !== undefined);
+  return named.length === platforms.length ? new Set(named) : 'runnable';
+}
+
+/** What is wanted of an index that is listed for a platform itself: its images need not name it once more. */
+function inside({ platform }: ListedManifest, wish: CompletionWish): CompletionWish {
+  return platform === undefined || wish.platforms === 'all' ? wish : { ...wish, platforms: 'runnable' };
 }

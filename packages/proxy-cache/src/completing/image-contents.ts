@@ -2,12 +2,14 @@ import type { BlobStore, Digest, StoredManifest } from '@breakwater/registry-cor
 import type { HotManifests } from '../manifests/hot-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
 import type { NeededContent } from './missing-content.js';
-import { type ImageNeeds, imageNeeds, type ListedManifest, platformName } from './needed-content.js';
+import { type ImageNeeds, imageNeeds, isRunnable, type ListedManifest, platformName } from './needed-content.js';
 
 /** A configuration that is larger is not read for its platform, in bytes. */
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 /** How much is looked up at a time: a client may wait for it, and others use the store as well. */
 const LOOKS_AT_A_TIME = 8;
+/** Indexes in indexes are followed so deep (S34). */
+export const MAX_NESTED = 4;
 
 /** A manifest of an index that is stored, and what its image misses. */
 export interface StoredPlatform {
@@ -43,23 +45,48 @@ export class ImageContents {
     return missing;
   }
 
-  /** The manifests of an index that are stored, each with the blobs that it misses. An index in an index is left out. */
-  async storedPlatforms(
+  /**
+   * What an index lists, and what the indexes list that are stored among that. What is listed without a platform is of the
+   * one that its index is listed for. Empty for an image, and for what is not stored.
+   */
+  async listed(
     repository: ProxiedRepository,
-    { manifests }: ImageNeeds & { kind: 'index' },
-  ): Promise<readonly StoredPlatform[]> {
+    digest: Digest,
+    within?: string,
+    depth = 1,
+  ): Promise<readonly ListedManifest[]> {
+    const needs = await this.needsOf(repository, digest);
+    if (needs?.kind !== 'index') return [];
+    const found: ListedManifest[] = [];
+    for (const each of needs.manifests) {
+      const platform = each.platform ?? within;
+      found.push({ ...each, platform });
+      if (each.isIndex && depth < MAX_NESTED) {
+        found.push(...(await this.listed(repository, each.digest, platform, depth + 1)));
+      }
+    }
+    return found;
+  }
+
+  /** The images below an index that are stored and can be run, each with the blobs that it misses. */
+  async storedPlatforms(repository: ProxiedRepository, index: Digest): Promise<readonly StoredPlatform[]> {
     const found: StoredPlatform[] = [];
-    for (const listed of manifests) {
-      const needs = await this.needsOf(repository, listed.digest);
+    for (const listed of await this.listed(repository, index)) {
+      const needs = isRunnable(listed) ? await this.needsOf(repository, listed.digest) : undefined;
       if (needs?.kind !== 'image') continue;
       found.push({ listed, missing: await this.missing(repository, needs.blobs) });
     }
     return found;
   }
 
+  /** A stored manifest; `undefined` when it is not there. */
+  manifest(repository: ProxiedRepository, digest: Digest): Promise<StoredManifest | undefined> {
+    return this.manifests.get(repository, digest);
+  }
+
   /** What a manifest takes; `undefined` when it is not stored. */
   async needsOf(repository: ProxiedRepository, digest: Digest): Promise<ImageNeeds | undefined> {
-    const stored: StoredManifest | undefined = await this.manifests.get(repository, digest);
+    const stored = await this.manifest(repository, digest);
     return stored === undefined ? undefined : imageNeeds(stored);
   }
 

@@ -1,5 +1,7 @@
 import {
   type Digest,
+  isIndexMediaType,
+  isManifestMediaType,
   LARGEST_MANIFEST_BYTES,
   type Manifest,
   parseManifest,
@@ -14,7 +16,12 @@ const NOT_DISTRIBUTED = /\bforeign\b|\bnondistributable\b/;
 export interface ListedManifest extends NeededContent {
   /** `os/architecture[/variant]`; `undefined` where the index does not say. */
   readonly platform: string | undefined;
+  /** Whether it is a list of manifests itself. */
+  readonly isIndex: boolean;
 }
+
+/** The platform under which an index lists what describes its images, as BuildKit's attestations. Nobody runs it. */
+const NOT_RUN = 'unknown/unknown';
 
 /** What a stored manifest takes to be pulled. */
 export type ImageNeeds =
@@ -27,18 +34,36 @@ export function imageNeeds(manifest: StoredManifest): ImageNeeds {
   return parsed.kind === 'image' ? needsOfImage(parsed) : { kind: 'index', manifests: listed(parsed, manifest.bytes) };
 }
 
-/** Which platforms of an index are wanted. `linux/arm64` stands for its variants, too. */
-export type WantedPlatforms = 'all' | ReadonlySet<string>;
+/** Whether a manifest is of an image that can be run, and not a description of one. */
+export function isRunnable({ platform }: Pick<ListedManifest, 'platform'>): boolean {
+  return platform !== NOT_RUN;
+}
 
-/** The manifests of an index that are of a wanted platform. */
+/** Which manifests of an index are wanted: all, all that can be run, or those of some platforms. */
+export type WantedPlatforms = 'all' | 'runnable' | ReadonlySet<string>;
+
+/**
+ * The manifests of an index that are of a wanted platform. `linux/arm64` stands for its variants, and they for it: which
+ * of the two an index has is a matter of taste. Where the index does not say what a manifest is for, that may be any
+ * platform that it does not name.
+ */
 export function manifestsFor(
   { manifests }: ImageNeeds & { kind: 'index' },
   platforms: WantedPlatforms,
 ): readonly ListedManifest[] {
   if (platforms === 'all') return manifests;
-  return manifests.filter(({ platform = '' }) =>
-    [...platforms].some((wanted) => platform === wanted || platform.startsWith(`${wanted}/`)),
+  if (platforms === 'runnable') return manifests.filter(isRunnable);
+  const wanted = [...platforms];
+  const isListed = (each: string) => manifests.some(({ platform = '' }) => isSame(platform, each));
+  const areListed = wanted.every(isListed);
+  return manifests.filter(({ platform }) =>
+    platform === undefined ? !areListed : wanted.some((each) => isSame(platform, each)),
   );
+}
+
+/** Whether two names mean one platform, where one of them leaves the variant out. */
+function isSame(one: string, other: string): boolean {
+  return `${one}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${one}/`);
 }
 
 /** The name of a platform, from the object that an index or an image configuration has for it. */
@@ -58,10 +83,11 @@ function needsOfImage({ config, layers }: Manifest & { kind: 'image' }): ImageNe
 
 function listed({ manifests }: Manifest & { kind: 'index' }, bytes: Uint8Array): readonly ListedManifest[] {
   const body = JSON.parse(Buffer.from(bytes).toString('utf8')) as { manifests: readonly { platform?: unknown }[] };
-  return manifests.map(({ digest, size }, index) => ({
+  return manifests.map(({ digest, size, mediaType }, index) => ({
     kind: 'manifest',
     digest,
     size,
     platform: platformName(body.manifests[index]?.platform),
+    isIndex: isManifestMediaType(mediaType) && isIndexMediaType(mediaType),
   }));
 }

@@ -10,7 +10,7 @@ import type {
 import { backOffMs, MAX_ATTEMPTS } from '../completing/back-off.js';
 import type { ImageCompletion } from '../completing/image-completion.js';
 import { PRIORITIES } from '../completing/missing-content.js';
-import { imageNeeds, manifestsFor, type WantedPlatforms } from '../completing/needed-content.js';
+import { imageNeeds, manifestsFor } from '../completing/needed-content.js';
 import type { PulledImages } from '../completing/pulled-images.js';
 import { mayAskBehindClients } from '../health/may-ask-behind-clients.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
@@ -167,7 +167,7 @@ export class WarmImages {
 }
 
 /** @throws an error that `isNoPlatform` knows when an index has none of the platforms */
-function wantedBelow(manifest: StoredManifest, platforms: WantedPlatforms): readonly Digest[] {
+function wantedBelow(manifest: StoredManifest, platforms: 'all' | ReadonlySet<string>): readonly Digest[] {
   const needs = imageNeeds(manifest);
   if (needs.kind === 'image') return [];
   const wanted = manifestsFor(needs, platforms);
