@@ -178,3 +178,24 @@ test('rows go when the content is stored, and when they are old', async () => {
   expect(await table.removeNotedBefore(NOW, 10)).toBe(0);
   expect(await table.removeNotedBefore(NOW + 1, 10)).toBe(1);
 });
+
+test('what a newer image misses stays noted for as long as there is a previous one', async () => {
+  const tag = { ...source, repository: 'app', tag: 'v1', digest: image, origin: 'https://docker.io' };
+  const at = new Date(NOW);
+  await knex('cached_tag').insert({
+    ...tag,
+    confirmed_at: at,
+    last_used_at: at,
+    previous_digest: other,
+    previous_confirmed_at: at,
+  });
+  await note();
+  // Of a child of the image, and of another repository.
+  await note({ neededBy: other, contents: [{ digest: digestOf(3), kind: 'blob', size: 1 }] });
+  await note({ repository: { ...repositoryOf('acme/elsewhere'), upstream: 'docker.io' } });
+  expect(await table.removeNotedBefore(NOW + 1, 10)).toBe(2);
+  expect((await table.total()).contents).toBe(3);
+  await knex('cached_tag').update({ previous_digest: null });
+  expect(await table.removeNotedBefore(NOW + 1, 10)).toBe(3);
+  await knex('cached_tag').delete();
+});

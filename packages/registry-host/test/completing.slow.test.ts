@@ -16,7 +16,7 @@ import {
   type TestRegistry,
   testWith,
 } from '@breakwater/test-kit';
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 
 // Design 5.3 and 5.4: a pulled image is made complete behind the pull, and a tag that moves is not torn by an outage.
 
@@ -226,6 +226,49 @@ test('after a previous image of its own age has lapsed, the current one is answe
   expect((await getManifest(at)).status).toBe(503);
 });
 
+describe('a previous image is not given away by what was forgotten', () => {
+  const DAY_S = 86_400;
+
+  async function torn(at: Site): Promise<void> {
+    at.upstream.add(IMAGE, 'v1', image);
+    await pullWhole(at, image);
+    at.upstream.move(IMAGE, 'v1', next);
+    at.clock.advance({ seconds: C });
+    expect((await getManifest(at)).headers['docker-content-digest']).toBe(next.manifest.digest);
+    await at.upstream.kill();
+    expect((await getBlob(at, next.layers[0]?.digest ?? '')).status).toBe(503);
+  }
+
+  test('what it misses is known after a month of outage', async () => {
+    const state = ending(await registryState());
+    const settings = { staleness_period_s: 60 * DAY_S };
+    const at = await site(settings, ending(await startTestRegistry({ on: state, clock })));
+    await torn(at);
+    const noted = await missing(at);
+    const [row] = await knexOf(at)('missing_content').where({ organization: at.organization });
+    const unwanted = () => state.database.knex('missing_content').where({ repository: 'nobody/wants' });
+    await unwanted().insert({ ...row, repository: 'nobody/wants' });
+    await at.breakwater.close();
+    at.clock.advance({ seconds: 31 * DAY_S });
+    // What is old is forgotten at the start.
+    const again = { ...at, breakwater: ending(await startTestRegistry({ on: state, clock })) };
+    await until('it was looked through', async () => (await unwanted()).length === 0);
+    expect(await missing(again)).toEqual(noted.map((each) => expect.objectContaining({ digest: each.digest })));
+    const { problems, manifest } = await pull(again);
+    expect([problems, manifest.headers['docker-content-digest']]).toEqual([[], image.manifest.digest]);
+  }, 60_000);
+
+  test('the store is asked before it goes', async () => {
+    const at = await site();
+    await torn(at);
+    const noted = await missing(at);
+    await knexOf(at)('missing_content').where({ organization: at.organization }).delete();
+    const { problems, manifest } = await pull(at);
+    expect([problems, manifest.headers['docker-content-digest']]).toEqual([[], image.manifest.digest]);
+    expect((await missing(at)).map(({ digest }) => digest)).toEqual(noted.map(({ digest }) => digest));
+  }, 60_000);
+});
+
 test('blobs that cannot be had while manifests can: the previous image, until they can', async () => {
   const at = await site();
   at.upstream.add(IMAGE, 'v1', image);
@@ -319,6 +362,39 @@ test('an index that moves: the platforms that were complete are completed, and o
   await at.upstream.kill();
   expect((await pull(at, moved.images[0]?.manifest.digest)).problems).toEqual([]);
   for (const other of moved.images.slice(1)) expect((await getManifest(at, other.manifest.digest)).status).toBe(503);
+}, 60_000);
+
+test('an index that moves: what describes its images keeps none of them incomplete', async () => {
+  const at = await site();
+  const attested = (seed: string) => {
+    const platform = { os: 'unknown', architecture: 'unknown' };
+    return buildIndex([linux('amd64', seed), buildImage({ seed: `${seed}, attestation`, layers: [500], platform })]);
+  };
+  const [old, moved] = [attested('old'), attested('new')];
+  at.upstream.add(IMAGE, 'v1', old);
+  expect((await getManifest(at)).status).toBe(200);
+  for (const each of old.images) await pullWhole(at, each, each.manifest.digest);
+  at.upstream.move(IMAGE, 'v1', moved);
+  at.clock.advance({ seconds: C });
+  expect((await getManifest(at)).headers['docker-content-digest']).toBe(moved.manifest.digest);
+  // Somebody asks for half of it.
+  const [, attestation] = moved.images;
+  at.upstream.fault(
+    { kind: 'status', status: 404 },
+    { match: { kind: 'blob', reference: attestation?.config.digest } },
+  );
+  expect((await getManifest(at, attestation?.manifest.digest)).status).toBe(200);
+  await until('the image is whole', async () => {
+    at.clock.advance(CLIENTS_FIRST);
+    await sleep(50);
+    const rows = await missing(at);
+    return rows.length === 1 && rows[0]?.digest === attestation?.config.digest;
+  });
+  await at.upstream.kill();
+  expect((await getManifest(at)).headers['docker-content-digest']).toBe(moved.manifest.digest);
+  expect(await knexOf(at)('cached_tag').where({ organization: at.organization }).first()).toMatchObject({
+    previous_digest: null,
+  });
 }, 60_000);
 
 test('a tag that moves twice before it is complete keeps the last complete image, and its platforms', async () => {

@@ -12,7 +12,7 @@ import type { CachedTags } from '../tags/cached-tags.js';
 /** What the choice leans on. */
 export interface ImageChoicesParts {
   readonly tags: Pick<CachedTags, 'dropPrevious'>;
-  readonly completion: Pick<ImageCompletion, 'missingOf' | 'blobStored'>;
+  readonly completion: Pick<ImageCompletion, 'missingOf' | 'lookAgain' | 'blobStored'>;
   readonly contents: Pick<ImageContents, 'isStored'>;
   readonly health: UpstreamHealth;
   readonly clock: Clock;
@@ -35,7 +35,7 @@ export class ImageChoices {
   async inPlaceOf(settings: ProxyCacheSettings, key: TagKey, entry: CachedTag): Promise<AnsweredPrevious | undefined> {
     const { previous } = entry;
     if (previous === undefined) return undefined;
-    const missing = await this.#missing(key, entry);
+    const missing = await this.#missing(settings, key, entry);
     const obstacle = missing?.length === 0 ? undefined : await this.#obstacle(settings, missing ?? []);
     const current = { isComplete: missing?.length === 0, isOutOfReach: obstacle !== undefined };
     const choice = chooseImage(current, previous, settings, this.parts.clock.now());
@@ -44,19 +44,34 @@ export class ImageChoices {
   }
 
   /** What the current image misses, by the store; `undefined` when nobody can say, so that nothing is given away. */
-  async #missing({ repository }: TagKey, { digest }: CachedTag): Promise<readonly MissingContent[] | undefined> {
-    const { completion, contents, logger } = this.parts;
+  async #missing(
+    settings: ProxyCacheSettings,
+    key: TagKey,
+    entry: CachedTag,
+  ): Promise<readonly MissingContent[] | undefined> {
+    const { completion, logger } = this.parts;
     try {
-      const missing: MissingContent[] = [];
-      for (const content of await completion.missingOf(repository, digest)) {
-        if (await contents.isStored(repository, content)) completion.blobStored(repository, content.digest);
-        else missing.push(content);
-      }
-      return missing;
+      const missing = await this.#stillMissing(key, entry);
+      if (missing.length > 0) return missing;
+      // What was noted may have been lost, and the previous image would be with it.
+      if ((await completion.lookAgain(settings, key, entry)) === 0) return [];
+      const noted = await completion.missingOf(key.repository, entry.digest);
+      return noted.length > 0 ? noted : undefined;
     } catch (error) {
-      logger.warn({ err: error, digest }, 'what an image misses could not be read');
+      logger.warn({ err: error, digest: entry.digest }, 'what an image misses could not be read');
       return undefined;
     }
+  }
+
+  /** What was noted and is not stored. */
+  async #stillMissing({ repository }: TagKey, { digest }: CachedTag): Promise<readonly MissingContent[]> {
+    const { completion, contents } = this.parts;
+    const missing: MissingContent[] = [];
+    for (const content of await completion.missingOf(repository, digest)) {
+      if (await contents.isStored(repository, content)) completion.blobStored(repository, content.digest);
+      else missing.push(content);
+    }
+    return missing;
   }
 
   /** What keeps the rest of the image from being had; `undefined` when nothing is known to. */

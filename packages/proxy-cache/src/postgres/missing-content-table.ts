@@ -275,10 +275,19 @@ export class MissingContentTable {
     return this.#summary('', undefined, {});
   }
 
-  /** Removes a batch of rows that were noted before a time; resolves to how many. */
+  /**
+   * Removes a batch of rows that were noted before a time; resolves to how many. Not those of a repository that a tag has a
+   * previous image in: as long as it may be needed, what the newer one misses has to be known.
+   */
   async removeNotedBefore(before: number, limit: number): Promise<number> {
     const result = await this.knex.raw<{ rowCount: number }>(
-      `delete from missing_content where ctid in (select ctid from missing_content where noted_at < ? limit ?)`,
+      `delete from missing_content where ctid in (
+         select m.ctid from missing_content m
+         where m.noted_at < ? and not exists (
+           select 1 from cached_tag t
+           where t.organization = m.organization and t.upstream = m.upstream and t.repository = m.repository
+             and t.previous_digest is not null)
+         limit ?)`,
       [new Date(before), limit],
     );
     return result.rowCount;
