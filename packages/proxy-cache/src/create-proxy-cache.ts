@@ -164,6 +164,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const completion = new ImageCompletion({
     contents,
     table: missing,
+    health,
     clock,
     emit,
     logger,
@@ -190,11 +191,19 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   const lag = new EventLoopLag();
   const slots = new DownloadSlots(options.downloads, lag);
   const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, refusals, logger };
-  const manifests = new PullThroughManifests({ ...shared, tags, digestUses, manifests: hotManifests, checks, choices });
+  const manifests = new PullThroughManifests({
+    ...shared,
+    tags,
+    digestUses,
+    manifests: hotManifests,
+    checks,
+    choices,
+    completion,
+  });
   const limits = options.downloads;
   const leases = new DownloadLeases(new DownloadLeaseTable(knex), clock, logger, limits.leaseMs);
   const quota = new QuotaGate(options.quota, logger);
-  const blobs = new PullThroughBlobs({ ...shared, local: localBlobs, spool, slots, limits, leases, quota });
+  const blobs = new PullThroughBlobs({ ...shared, local: localBlobs, spool, slots, limits, leases, quota, completion });
   const warmTable = new WarmTable(knex);
   const fetch = fetchThrough(blobs, manifests);
   const background = new BackgroundFetches({

@@ -297,26 +297,76 @@ test('blobs that cannot be had while manifests can: the previous image, until th
   expect([whole.problems, whole.manifest.headers['docker-content-digest']]).toEqual([[], next.manifest.digest]);
 }, 60_000);
 
-test('a content server that is down: the previous image, and it is found to be back without a client', async () => {
+for (const prefetch of ['image', 'off']) {
+  test(`prefetch ${prefetch}: a content server that is down: the previous image, and it is found to be back without a client`, async () => {
+    const at = await site({ prefetch });
+    at.upstream.redirectBlobsTo();
+    at.upstream.add(IMAGE, 'v1', image);
+    await pullWhole(at, image);
+    at.upstream.move(IMAGE, 'v1', next);
+    await at.upstream.kill('cdn');
+    at.clock.advance({ seconds: C });
+    expect((await getManifest(at)).headers['docker-content-digest']).toBe(next.manifest.digest);
+    if (prefetch === 'off') {
+      // A client meets it.
+      expect((await getBlob(at, next.layers[0]?.digest ?? '')).status).toBe(503);
+      const failedAt = () =>
+        knexOf(at)('missing_content').where({ organization: at.organization }).pluck('failed_origin');
+      await until('that is noted', async () => (await failedAt()).includes(at.upstream.origins.cdn));
+    } else {
+      at.clock.advance(CLIENTS_FIRST);
+      await until('the background has tried', async () => (await missing(at)).every(({ attempts }) => attempts > 0));
+    }
+    // Longer than the attempt itself counts: the health of the content server does.
+    at.clock.advance({ minutes: 10 });
+    const torn = await pull(at);
+    expect([torn.problems, torn.manifest.headers['docker-content-digest']]).toEqual([[], image.manifest.digest]);
+    expect(torn.manifest.headers['warning']).toContain('connect');
+    await at.upstream.revive('cdn');
+    await until('the new image is answered', async () => {
+      at.clock.advance(CLIENTS_FIRST);
+      return (await getManifest(at)).headers['docker-content-digest'] === next.manifest.digest;
+    });
+    if (prefetch === 'image') await complete(at);
+    const whole = await pull(at);
+    expect([whole.problems, whole.manifest.headers['docker-content-digest']]).toEqual([[], next.manifest.digest]);
+  }, 60_000);
+}
+
+test('F63: a blob of the new image is not there: the previous image throughout, and the new one once it is', async () => {
   const at = await site();
-  at.upstream.redirectBlobsTo();
   at.upstream.add(IMAGE, 'v1', image);
   await pullWhole(at, image);
   at.upstream.move(IMAGE, 'v1', next);
-  await at.upstream.kill('cdn');
+  const layer = next.layers[0]?.digest ?? '';
+  const gone = at.upstream.fault({ kind: 'status', status: 404 }, { match: { kind: 'blob', reference: layer } });
   at.clock.advance({ seconds: C });
   expect((await getManifest(at)).headers['docker-content-digest']).toBe(next.manifest.digest);
+  const told: unknown[] = [];
+  at.breakwater.registry.proxyCache.events.on('prefetch-failed', (event) => void told.push(event));
+  const rowOf = async () => (await missing(at)).find(({ digest }) => digest === layer);
   at.clock.advance(CLIENTS_FIRST);
-  await until('the background has tried', async () => (await missing(at)).every(({ attempts }) => attempts > 0));
-  // Longer than the attempt itself counts: the health of the content server does.
-  at.clock.advance({ minutes: 10 });
-  const torn = await pull(at);
-  expect([torn.problems, torn.manifest.headers['docker-content-digest']]).toEqual([[], image.manifest.digest]);
-  expect(torn.manifest.headers['warning']).toContain('connect');
-  await at.upstream.revive('cdn');
-  await complete(at);
-  const whole = await pull(at);
-  expect([whole.problems, whole.manifest.headers['docker-content-digest']]).toEqual([[], next.manifest.digest]);
+  await until('it was given up', async () => (await rowOf())?.state === 'given_up');
+  let attempts = 1;
+  // Also after a while in which nobody pulls it.
+  for (const minutes of [2, 2, 2, 2, 2, 2, 10, 10, 60]) {
+    at.clock.advance({ minutes });
+    const torn = await pull(at);
+    expect([torn.problems, torn.manifest.headers['docker-content-digest']]).toEqual([[], image.manifest.digest]);
+    // What is tried again comes to its end before the next pull.
+    await until('nothing waits', async () => (await rowOf())?.state === 'given_up');
+    attempts = (await rowOf())?.attempts ?? 0;
+  }
+  // Every six minutes, for it is looked at every two, and once after each while.
+  expect([attempts, told.length]).toEqual([6, 1]);
+
+  gone.clear();
+  at.clock.advance({ minutes: 6 });
+  await getManifest(at);
+  await until('the new image is answered', async () => {
+    return (await getManifest(at)).headers['docker-content-digest'] === next.manifest.digest;
+  });
+  expect((await pull(at)).problems).toEqual([]);
 }, 60_000);
 
 test('prefetch off: what a moved tag misses is noted, and left to clients', async () => {
@@ -381,7 +431,7 @@ test('an index that moves: what describes its images keeps none of them incomple
   const [, attestation] = moved.images;
   at.upstream.fault(
     { kind: 'status', status: 404 },
-    { match: { kind: 'blob', reference: attestation?.config.digest } },
+    { match: { kind: 'blob', reference: attestation?.config.digest ?? '' } },
   );
   expect((await getManifest(at, attestation?.manifest.digest)).status).toBe(200);
   await until('the image is whole', async () => {

@@ -8,6 +8,7 @@ import {
   type ProxyCacheSettings,
 } from '@breakwater/registry-core';
 import type { ExtraHeaders } from '@breakwater/registry-http';
+import type { ImageCompletion } from '../completing/image-completion.js';
 import { type Emit, type IsHeard, type RequestIdSource, requestFacts } from '../events.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import { forwardedHeaders, hitHeaders } from '../manifests/cache-headers.js';
@@ -48,6 +49,7 @@ export interface PullThroughBlobsParts {
   readonly isHeard: IsHeard;
   readonly failures: UpstreamFailures;
   readonly refusals: RememberedRefusals;
+  readonly completion: Pick<ImageCompletion, 'pullFailed'>;
   readonly logger: Logger;
 }
 
@@ -314,7 +316,7 @@ export class PullThroughBlobs {
   /** Downloads, or follows the process that does and takes over from it, until the blob is there or has failed. */
   async #fetch(blob: GrowingBlob, pull: BlobPull, turn: Release | undefined, fate: Fate): Promise<void> {
     const { repository, digest } = pull;
-    const { deadlines, leases, spool, limits, logger } = this.parts;
+    const { completion, deadlines, leases, spool, limits, logger } = this.parts;
     try {
       this.#assertNotRefused(pull);
       const identity = await spool.identity().catch(asStorageFailure);
@@ -336,6 +338,8 @@ export class PullThroughBlobs {
         logger.info({ digest, repository: repository.name }, 'a download that another process began is gone on with');
       }
     } catch (error) {
+      // What our own end has cut says nothing about the upstream.
+      if (!this.#closing.signal.aborted) completion.pullFailed(pull.settings, repository, digest, error);
       blob.fail(error);
       throw error;
     }

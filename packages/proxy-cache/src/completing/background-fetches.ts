@@ -5,6 +5,7 @@ import {
   type Logger,
   type ProxyCacheSettings,
   type ProxyCacheSettingsReader,
+  type UpstreamFailureClass,
 } from '@breakwater/registry-core';
 import { isQuotaFull } from '../blobs/storage-failure.js';
 import type { Emit } from '../events.js';
@@ -16,7 +17,7 @@ import { statusFacts } from '../upstream-failures.js';
 import { backOffMs, MAX_ATTEMPTS } from './back-off.js';
 import type { ContentFetch } from './content-fetch.js';
 import type { ImageContents } from './image-contents.js';
-import type { MissingContent, WantedBy } from './missing-content.js';
+import { type MissingContent, missingFailure, type WantedBy } from './missing-content.js';
 
 /** What background fetches lean on. */
 export interface BackgroundFetchesParts {
@@ -45,7 +46,7 @@ const OWN_FAILURE_MS = 10_000;
 /** How long what a quota has no room for is left alone, in milliseconds: garbage collection may make some. */
 const QUOTA_MS = 60_000;
 /** The upstream says no: to ask again at once would be in vain. */
-const REFUSALS: ReadonlySet<string> = new Set(['removed', 'denied', 'blocked']);
+const REFUSALS: ReadonlySet<UpstreamFailureClass> = new Set(['removed', 'denied', 'blocked']);
 
 /**
  * Fetches what is missing, behind client traffic: the rows of `missing_content` are its queue, so that a restart goes on
@@ -206,7 +207,7 @@ export class BackgroundFetches {
   }
 
   async #failed(settings: ProxyCacheSettings, content: MissingContent, error: unknown): Promise<void> {
-    const { table, clock, logger } = this.parts;
+    const { table, health, clock, logger } = this.parts;
     const now = clock.now();
     if (!isUpstreamError(error) || this.#closed) {
       // Ours, not the upstream's: a store that is full, too many downloads of clients, a shutdown.
@@ -216,20 +217,14 @@ export class BackgroundFetches {
       return;
     }
     const attempts = content.attempts + 1;
-    const isGivenUp = attempts >= MAX_ATTEMPTS || REFUSALS.has(error.failureClass);
+    const isGivenUp = givesUp(attempts, error.failureClass);
     await table.putOff(content, now + backOffMs(attempts, Math.random()), {
-      failureClass: error.failureClass,
-      at: now,
+      ...missingFailure(error, health.scopeOf(settings).origin, now),
       state: isGivenUp ? 'given_up' : 'queued',
-      ...this.#contentOrigin(settings, error),
     });
-    if (isGivenUp) this.#tellGivenUp(content, error);
-  }
-
-  /** The origin that failed, where it was another one than the registry's own. */
-  #contentOrigin(settings: ProxyCacheSettings, { origin }: UpstreamError): { readonly origin?: string } {
-    const registry = this.parts.health.scopeOf(settings).origin;
-    return origin === undefined || origin === registry ? {} : { origin };
+    // Not once more for what was given up before, and tried again for an image that somebody waits for.
+    const wasGivenUp = content.attempts > 0 && givesUp(content.attempts, content.failure?.failureClass);
+    if (isGivenUp && !wasGivenUp) this.#tellGivenUp(content, error);
   }
 
   #tellGivenUp(content: MissingContent, error: UpstreamError): void {
@@ -244,6 +239,11 @@ export class BackgroundFetches {
 /** Where prefetch is off only what was asked for by hand is fetched. */
 function wantedBy({ prefetch }: ProxyCacheSettings): WantedBy | undefined {
   return prefetch === 'off' ? 'warm' : undefined;
+}
+
+/** Whether content is given up after so many attempts in vain, the last of which failed with this. */
+function givesUp(attempts: number, failureClass: UpstreamFailureClass | undefined): boolean {
+  return attempts >= MAX_ATTEMPTS || (failureClass !== undefined && REFUSALS.has(failureClass));
 }
 
 function about({ repository, digest }: MissingContent) {

@@ -1,14 +1,18 @@
 import type { Clock, Digest, Logger, ProxyCacheSettings, StoredManifest } from '@breakwater/registry-core';
 import { LRUCache } from 'lru-cache';
 import type { Emit } from '../events.js';
+import type { UpstreamHealth } from '../health/upstream-health.js';
 import { contentKey } from '../manifests/hot-manifests.js';
 import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { MissingContentTable } from '../postgres/missing-content-table.js';
 import type { CachedTag, PreviousImage } from '../tags/cached-tag.js';
+import { isUpstreamError } from '../upstream/upstream-error.js';
+import { MAX_BACK_OFF_MS } from './back-off.js';
 import { BoundedTurns } from './bounded-turns.js';
 import { type ImageContents, MAX_NESTED } from './image-contents.js';
 import {
   type MissingContent,
+  missingFailure,
   type NeededContent,
   PRIORITIES,
   type Priority,
@@ -28,6 +32,7 @@ import type { PulledImages } from './pulled-images.js';
 export interface ImageCompletionParts {
   readonly contents: ImageContents;
   readonly table: MissingContentTable;
+  readonly health: Pick<UpstreamHealth, 'scopeOf'>;
   readonly clock: Clock;
   readonly emit: Emit;
   /** Hears that something was noted. */
@@ -153,15 +158,32 @@ export class ImageCompletion {
     return rows.filter((row) => row.priority !== PRIORITIES.otherPlatforms && !descriptions.has(row.digest));
   }
 
+  /** What was given up of an image that somebody still waits for is tried again, at the longest back-off. */
+  async retry(repository: ProxiedRepository, missing: readonly MissingContent[]): Promise<void> {
+    const triedBefore = this.parts.clock.now() - MAX_BACK_OFF_MS;
+    const due = missing.filter(
+      ({ state, failure }) => state === 'given_up' && failure !== undefined && failure.at <= triedBefore,
+    );
+    if (due.length === 0) return;
+    const digests = due.map(({ digest }) => digest);
+    await this.parts.table.queueAgain(repository, digests, triedBefore, this.parts.clock.now());
+    this.parts.onNoted();
+  }
+
   /** A blob was stored. Never throws: a row too many is found to be one when its turn comes. */
   blobStored(repository: ProxiedRepository, digest: Digest): void {
-    const noting = this.parts.table
-      .stored(repository, digest)
-      .catch((error: unknown) => {
-        this.parts.logger.warn({ err: error, digest }, 'that content is not missing any more could not be noted');
-      })
-      .finally(() => this.#noting.delete(noting));
-    this.#noting.add(noting);
+    this.#note(this.parts.table.stored(repository, digest), digest, 'that content is not missing any more');
+  }
+
+  /**
+   * A client's pull of content has failed: if an image misses it, that is known from now on (design 5.4), also where nothing
+   * is fetched in the background. Never throws.
+   */
+  pullFailed(settings: ProxyCacheSettings, repository: ProxiedRepository, digest: Digest, error: unknown): void {
+    if (!isUpstreamError(error)) return;
+    const { table, health, clock } = this.parts;
+    const failure = missingFailure(error, health.scopeOf(settings).origin, clock.now());
+    this.#note(table.failed(repository, digest, failure), digest, 'why content is missing');
   }
 
   /** A manifest was stored: what its image misses is missing in its place. Never rejects. */
@@ -185,6 +207,15 @@ export class ImageCompletion {
   async close(): Promise<void> {
     await this.#turns.close();
     await Promise.all(this.#noting);
+  }
+
+  #note(written: Promise<void>, digest: Digest, what: string): void {
+    const noting = written
+      .catch((error: unknown) => {
+        this.parts.logger.warn({ err: error, digest }, `${what} could not be noted`);
+      })
+      .finally(() => this.#noting.delete(noting));
+    this.#noting.add(noting);
   }
 
   /** Never rejects. */

@@ -1,5 +1,6 @@
 import type { Digest, UpstreamFailureClass } from '@breakwater/registry-core';
 import type { ProxiedRepository } from '../ports.js';
+import type { UpstreamError } from '../upstream/upstream-error.js';
 
 /** Content that a manifest refers to. `size` is in bytes, as the manifest says it. */
 export interface NeededContent {
@@ -32,15 +33,20 @@ export interface MissingContent extends NeededContent {
   /** Most bytes that may be fetched for one image. */
   readonly maxBytes: number;
   readonly state: MissingState;
-  /** How often it was tried in vain. */
+  /** How often the background has tried it in vain. */
   readonly attempts: number;
   readonly failure?: MissingFailure;
 }
 
-/** What the last attempt to fetch it failed with. */
+/** What the last attempt to fetch it failed with, whoever made it. */
 export interface MissingFailure {
   readonly failureClass: UpstreamFailureClass;
   /** The origin that failed, where it was not the registry. */
   readonly origin?: string;
   readonly at: number;
+}
+
+/** What an attempt failed with. @param registry the origin of the registry itself */
+export function missingFailure({ failureClass, origin }: UpstreamError, registry: string, at: number): MissingFailure {
+  return { failureClass, at, ...(origin === undefined || origin === registry ? {} : { origin }) };
 }

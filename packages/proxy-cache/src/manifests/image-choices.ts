@@ -12,7 +12,7 @@ import type { CachedTags } from '../tags/cached-tags.js';
 /** What the choice leans on. */
 export interface ImageChoicesParts {
   readonly tags: Pick<CachedTags, 'dropPrevious'>;
-  readonly completion: Pick<ImageCompletion, 'missingOf' | 'lookAgain' | 'blobStored'>;
+  readonly completion: Pick<ImageCompletion, 'missingOf' | 'lookAgain' | 'retry' | 'blobStored'>;
   readonly contents: Pick<ImageContents, 'isStored'>;
   readonly health: UpstreamHealth;
   readonly clock: Clock;
@@ -26,6 +26,8 @@ export interface AnsweredPrevious extends PreviousImage {
 
 /** How long a failed attempt to fetch something says that it cannot be had: until the next one is over, in milliseconds. */
 const FAILURE_COUNTS_MS = MAX_BACK_OFF_MS + 60_000;
+/** The same where only clients have tried, and nobody may try again before the next of them: it is to find out soon. */
+const PULL_COUNTS_MS = 60_000;
 
 /** Chooses between the image that a tag points to and the last complete one (design 5.4). */
 export class ImageChoices {
@@ -52,6 +54,7 @@ export class ImageChoices {
     const { completion, logger } = this.parts;
     try {
       const missing = await this.#stillMissing(key, entry);
+      await completion.retry(key.repository, missing);
       if (missing.length > 0) return missing;
       // What was noted may have been lost, and the previous image would be with it.
       if ((await completion.lookAgain(settings, key, entry)) === 0) return [];
@@ -84,12 +87,12 @@ export class ImageChoices {
     const { down, retryAfterUntil = 0 } = await health.facts(health.scopeOf(settings));
     if (down !== undefined) return down.failureClass;
     if (retryAfterUntil > now) return 'rate_limited';
-    const failures = missing.flatMap(({ failure }) => failure ?? []);
-    const origins = new Set(failures.flatMap(({ origin }) => origin ?? []));
+    const origins = new Set(missing.flatMap(({ failure }) => failure?.origin ?? []));
     const downOrigins = origins.size === 0 ? [] : await health.knownDown();
-    return failures.find(
-      ({ origin, at }) => now - at <= FAILURE_COUNTS_MS || (origin !== undefined && downOrigins.includes(origin)),
-    )?.failureClass;
+    const obstacle = missing.find(
+      (content) => isOutOfReach(content, now) || downOrigins.includes(content.failure?.origin ?? ''),
+    );
+    return obstacle?.failure?.failureClass;
   }
 
   async #drop(key: TagKey, entry: CachedTag): Promise<void> {
@@ -99,4 +102,11 @@ export class ImageChoices {
       this.parts.logger.warn({ err: error, tag: key.tag }, 'a previous image could not be dropped; it is tried again');
     }
   }
+}
+
+/** Whether the last attempt to fetch something says that it cannot be had now. */
+function isOutOfReach({ state, attempts, failure }: MissingContent, now: number): boolean {
+  if (failure === undefined) return false;
+  if (state === 'given_up') return true;
+  return now - failure.at <= (attempts > 0 ? FAILURE_COUNTS_MS : PULL_COUNTS_MS);
 }

@@ -7,6 +7,7 @@ import {
   type StoredManifest,
   type Tag,
 } from '@breakwater/registry-core';
+import type { ImageCompletion } from '../completing/image-completion.js';
 import { decideAnswer } from '../decision/decide-answer.js';
 import { decidePull, type PullDecision } from '../decision/decide-pull.js';
 import { ageMs, effectiveCheckIntervalS } from '../decision/freshness.js';
@@ -37,6 +38,7 @@ export interface PullThroughManifestsParts {
   readonly manifests: HotManifests;
   readonly checks: TagChecks;
   readonly choices: ImageChoices;
+  readonly completion: Pick<ImageCompletion, 'pullFailed'>;
   readonly health: UpstreamHealth;
   readonly upstreams: UpstreamClient;
   readonly deadlines: Deadlines;
@@ -310,7 +312,7 @@ export class PullThroughManifests {
     digest: Digest,
     requestId: RequestIdSource | undefined,
   ): Promise<StoredManifest> {
-    const { upstreams, health, deadlines, manifests, emit, failures, refusals } = this.parts;
+    const { upstreams, health, deadlines, manifests, emit, failures, refusals, completion } = this.parts;
     const refusalKey = `manifest\n${contentKey(repository, digest)}\n${settings.credentialVersion}`;
     const refused = refusals.find(refusalKey);
     if (refused !== undefined) throw refused;
@@ -329,6 +331,7 @@ export class PullThroughManifests {
         if (this.#closing.signal.aborted) throw shuttingDown();
         refusals.note(refusalKey, error);
         failures.tell(settings, content, error, requestId);
+        completion.pullFailed(settings, repository, digest, error);
         await health.failed(health.scopeOf(settings), error, false);
       }
       throw error;

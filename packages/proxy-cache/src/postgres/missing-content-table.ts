@@ -258,11 +258,30 @@ export class MissingContentTable {
           : {
               attempts: this.knex.raw('attempts + 1'),
               state: failure.state,
-              failure_class: failure.failureClass,
-              failed_origin: failure.origin ?? null,
-              failed_at: new Date(failure.at),
+              ...failureColumns(failure),
             }),
       });
+  }
+
+  /** Queues what was given up, and was tried last at a time or before it, for now. Its attempts go on counting. */
+  async queueAgain(
+    repository: ProxiedRepository,
+    digests: readonly Digest[],
+    triedBefore: number,
+    now: number,
+  ): Promise<void> {
+    await this.knex('missing_content')
+      .where({ ...columns(repository), state: 'given_up' })
+      .whereIn('digest', digests)
+      .where('failed_at', '<=', new Date(triedBefore))
+      .update({ state: 'queued', not_before: new Date(now) });
+  }
+
+  /** Somebody else's attempt was in vain, and counts as none. Without effect where nothing misses the content. */
+  async failed(repository: ProxiedRepository, digest: Digest, failure: MissingFailure): Promise<void> {
+    await this.knex('missing_content')
+      .where({ ...columns(repository), digest })
+      .update(failureColumns(failure));
   }
 
   /** How much an organization's images miss. @param only what counts as queued */
@@ -350,6 +369,10 @@ export class MissingContentTable {
 
 function columns({ organization, upstream, name }: ProxiedRepository) {
   return { organization, upstream, repository: name };
+}
+
+function failureColumns({ failureClass, origin, at }: MissingFailure) {
+  return { failure_class: failureClass, failed_origin: origin ?? null, failed_at: new Date(at) };
 }
 
 function toMissing(row: MissingRow): MissingContent {
