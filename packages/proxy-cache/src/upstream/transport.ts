@@ -1,3 +1,5 @@
+import http, { type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import https from 'node:https';
 import type { Readable } from 'node:stream';
 import type { Clock } from '@breakwater/registry-core';
 import axios, { AxiosHeaders, type AxiosInstance, type AxiosResponse } from 'axios';
@@ -42,6 +44,14 @@ const MAX_DELAY_MS = 5_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 const USER_AGENT = 'breakwater';
 
+/** The client of node, told what axios has no option for: the process may have been started with another bound. */
+const boundedHeaders = {
+  request(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest {
+    const { request } = options.protocol === 'https:' ? https : http;
+    return request(Object.assign(options, { maxHeaderSize: MAX_HEADER_BYTES }), onResponse);
+  },
+};
+
 /** The transport over axios; axios-retry repeats what is safe to repeat, nobody else does (P7). */
 export class AxiosTransport implements Transport {
   readonly #axios: AxiosInstance;
@@ -58,12 +68,13 @@ export class AxiosTransport implements Transport {
       httpAgent: agents.http,
       proxy: false,
       maxRedirects: 0,
-      maxHeaderSize: MAX_HEADER_BYTES,
+      allowAbsoluteUrls: false,
+      transport: boundedHeaders,
       decompress: false,
       responseType: 'stream',
       transitional: { clarifyTimeoutError: true },
       validateStatus: (status) => !isFailure(status),
-    } as Parameters<typeof axios.create>[0]);
+    });
     axiosRetry(this.#axios, {
       retries: MAX_ATTEMPTS - 1,
       // Asked only while attempts are left; so what is taken of the budget is used.

@@ -15,6 +15,7 @@ import {
   type RepositoryName,
 } from '@breakwater/registry-core';
 import type { AuthorizationScope, Authorizations } from './authorization.js';
+import { parseContentRange } from './content-range.js';
 import type { Deadlines } from './deadlines.js';
 import { type UpstreamEndpoint, upstreamEndpoint } from './endpoint.js';
 import { nextLink } from './next-link.js';
@@ -131,6 +132,7 @@ export class UpstreamRegistry {
     discard(response.body);
     if (unanswered) this.refusedHeads.noteRefused(origin, path);
     if (isForGet) return { digest: undefined, isMissing };
+    assertNotEncoded(response);
     assertManifestType(response);
     return { digest: parseDigest(response.header('docker-content-digest') ?? ''), isMissing };
   }
@@ -171,6 +173,7 @@ export class UpstreamRegistry {
     }
     if (response.status !== 200) throw await this.#refusal(response, signal);
     discard(response.body);
+    assertNotEncoded(response);
     return contentLength(response);
   }
 
@@ -406,19 +409,6 @@ function assertNotEncoded(response: UpstreamResponse): void {
 function contentLength(response: UpstreamResponse): number | undefined {
   const header = response.header('content-length');
   return header !== undefined && /^[0-9]{1,15}$/.test(header) ? Number(header) : undefined;
-}
-
-/** `Content-Range` in bytes (RFC 9110, 14.4). The start is absent from that of a 416, the size where it is not known. */
-function parseContentRange(
-  header: string | undefined,
-): { readonly start: number | undefined; readonly size: number | undefined } | undefined {
-  const match = /^bytes (?:([0-9]{1,15})-[0-9]{1,15}|\*)\/([0-9]{1,15}|\*)$/i.exec(header?.trim() ?? '');
-  if (match === null) return undefined;
-  const [, start, size] = match;
-  return {
-    start: start === undefined ? undefined : Number(start),
-    size: size === undefined || size === '*' ? undefined : Number(size),
-  };
 }
 
 function strongTag(header: string | undefined): string | undefined {

@@ -341,6 +341,7 @@ describe('blobs', () => {
   test('an encoding is refused', async () => {
     upstream.fault({ kind: 'content-encoding' });
     expect(await failureOf(registry().getBlob(app, layer, soon()))).toMatchObject({ failureClass: 'protocol' });
+    expect(await failureOf(registry().headBlob(app, layer, soon()))).toMatchObject({ failureClass: 'protocol' });
   });
 
   test('F43: one that is not there', async () => {

@@ -201,8 +201,6 @@ export const httpRows: readonly FaultRow[] = [
     title: 'Content-Encoding: gzip',
     ...OUTAGE,
     reason: 'protocol',
-    blobHead: ['=', '503'],
-    moves: true,
     begin: set({ kind: 'content-encoding' }),
   },
   {
