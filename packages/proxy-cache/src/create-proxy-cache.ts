@@ -122,6 +122,8 @@ export interface PartialFiles {
 }
 
 const TAG_CHANGES = 'cached-tags';
+/** Connections of an origin beyond those that downloads take, so that no check waits behind those (P15). */
+const SPARE_SOCKETS = 32;
 const PRUNE_EVERY_MS = 10 * 60_000;
 /** Twice the lease of what is stored (G15), for hosts whose garbage collection does not drop partial files sooner. */
 const PARTIAL_FILES_KEPT_MS = 2 * 60 * 60_000;
@@ -155,6 +157,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     ...options,
     onTokenServer: (registry, tokenServer) => health.nameTokenServer(registry, tokenServer),
     onRateLimit: (of, told) => health.noteRateLimit(of, told),
+    maxSockets: options.downloads.maxDownloads + SPARE_SOCKETS,
   });
   const failures = new UpstreamFailures(emit, clock);
   const localBlobs = notingBlobs(options.blobs, () => completion);

@@ -17,6 +17,7 @@ import { nodeSpoolDisk, type SpoolDisk } from './blobs/spool-disk.js';
 import { DEFAULT_REFUSAL_LIMITS, type RefusalLimits } from './http/refusal-budget.js';
 import type { AuditLog, ContentFootprint, Lookup, RetentionHolds, StorageQuota } from './ports.js';
 import { DEFAULT_DEADLINES, type Deadlines } from './upstream/deadlines.js';
+import type { KnownRealm } from './upstream/realm.js';
 import { systemLookup } from './upstream/resolver.js';
 
 /** What a host gives a proxy cache. */
@@ -44,13 +45,18 @@ export interface ProxyCacheOptions {
    * to resolve names; none of its own addresses is judged.
    */
   readonly upstreamProxyUrl?: string;
+  /**
+   * Token servers that may be shown the credentials of a registry although they stand under another domain (S5), both by the
+   * names of their hosts as they are dialled. Default none; that of Docker Hub is known.
+   */
+  readonly realms?: readonly KnownRealm[];
   /** How long upstreams may take; what is not given is as in `DEFAULT_DEADLINES`. */
   readonly deadlines?: Partial<Deadlines>;
   /** How many downloads run at a time, and how their processes share them; what is not given is as in `DEFAULT_DOWNLOAD_LIMITS`. */
   readonly downloads?: Partial<DownloadLimits>;
   /** Largest manifest in bytes, at most `LARGEST_MANIFEST_BYTES`. Default `MAX_MANIFEST_BYTES`. */
   readonly maxManifestBytes?: number;
-  /** How often a client may ask for what the upstream refuses; what is not given is as in `DEFAULT_REFUSAL_LIMITS`. */
+  /** How often a client may ask for what the upstream refuses, with `burst` 0 without end; what is not given is as in `DEFAULT_REFUSAL_LIMITS`. */
   readonly refusals?: Partial<RefusalLimits>;
   /** Where tokens of upstreams are shared with other processes; without it each process fetches its own. */
   readonly sharedTokens?: KeyValueStore;
@@ -99,6 +105,7 @@ export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
     refusals,
     maxManifestBytes: options.maxManifestBytes ?? MAX_MANIFEST_BYTES,
     allowedHosts: options.allowedHosts ?? [],
+    realms: options.realms ?? [],
     spoolDisk: options.spoolDisk ?? nodeSpoolDisk,
     lookup: options.lookup ?? systemLookup,
     messages: options.messages ?? new InProcessMessages(),
@@ -113,7 +120,8 @@ export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
     if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${name} must be a whole number above 0`);
   }
   for (const [name, value] of Object.entries(refusals)) {
-    if (!Number.isFinite(value) || value <= 0) throw new RangeError(`${name} must be a number above 0`);
+    const isOff = name === 'burst' && value === 0;
+    if (!isOff && !(Number.isFinite(value) && value > 0)) throw new RangeError(`${name} must be a number above 0`);
   }
   const { maxManifestBytes } = resolved;
   if (!Number.isSafeInteger(maxManifestBytes) || maxManifestBytes < 1 || maxManifestBytes > LARGEST_MANIFEST_BYTES) {

@@ -365,8 +365,14 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     sharedTokens: shared.values,
     messages: shared.messages,
     ...(lookup === undefined ? {} : { lookup }),
-    ...(deadlines === undefined ? {} : { deadlines }),
-    ...(downloads === undefined ? {} : { downloads }),
+    realms: config.upstreamRealms,
+    deadlines: { checkBudgetMs: config.checkBudgetMs, clientBudgetMs: config.clientBudgetMs, ...deadlines },
+    downloads: {
+      maxDownloads: config.maxDownloads,
+      maxDownloadsPerOrganization: config.maxDownloadsPerOrganization,
+      ...downloads,
+    },
+    refusals: { burst: config.maxRefusalsPerClient },
     ...periods,
   });
   const gc: Gc = createGc({

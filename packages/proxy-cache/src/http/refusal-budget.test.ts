@@ -34,6 +34,12 @@ test('an outage is nobody’s fault', () => {
   expect(budget.waitS('a')).toBe(0);
 });
 
+test('without a limit nobody waits', () => {
+  const budget = new RefusalBudget(movableClock(0), { burst: 0, perSecond: 5 });
+  for (let n = 0; n < 9; n += 1) budget.charge('a', removed());
+  expect(budget.waitS('a')).toBe(0);
+});
+
 test('a clock that goes back takes nothing away', () => {
   const { clock, budget } = start();
   budget.charge('a', removed());

@@ -4,7 +4,7 @@ import type { UpstreamError } from '../upstream/upstream-error.js';
 
 /** How often one client may make us ask an upstream for what it does not have, or does not give. */
 export interface RefusalLimits {
-  /** So often at once. */
+  /** So often at once; 0 = without end. */
   readonly burst: number;
   /** And so often a second from then on. */
   readonly perSecond: number;
@@ -37,7 +37,7 @@ export class RefusalBudget {
   /** Charges a client for a failure, if it is a refusal and nobody has been charged for it. */
   charge(client: string, error: UpstreamError): void {
     if (error.failureClass !== 'removed' && error.failureClass !== 'denied') return;
-    if (this.#charged.has(error)) return;
+    if (this.limits.burst === 0 || this.#charged.has(error)) return;
     this.#charged.add(error);
     this.#buckets.set(client, { left: this.#left(client) - 1, at: this.clock.now() });
   }
@@ -49,6 +49,7 @@ export class RefusalBudget {
 
   #left(client: string): number {
     const { burst, perSecond } = this.limits;
+    if (burst === 0) return Number.POSITIVE_INFINITY;
     const bucket = this.#buckets.get(client);
     if (bucket === undefined) return burst;
     return Math.min(burst, bucket.left + (Math.max(0, this.clock.now() - bucket.at) / 1000) * perSecond);

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { type Challenge, parseChallenges } from './challenge.js';
 import type { Deadlines } from './deadlines.js';
 import { readBody } from './read-body.js';
-import { isAcceptableRealm } from './realm.js';
+import { isAcceptableRealm, type KnownRealm } from './realm.js';
 import type { SharedTokens } from './shared-tokens.js';
 import { bearerHeader, MAX_LIFETIME_MS, type Token } from './token.js';
 import type { Transport } from './transport.js';
@@ -47,6 +47,7 @@ export class Authorizations {
     private readonly clock: Clock,
     private readonly onTokenServer: TokenServerListener = async () => undefined,
     private readonly shared?: SharedTokens,
+    private readonly realms: readonly KnownRealm[] = [],
   ) {}
 
   /** The `Authorization` value to begin with; `undefined` while the upstream has not asked for any. */
@@ -78,7 +79,7 @@ export class Authorizations {
     refused: string | undefined,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const known = choose(parseChallenges(challengeHeader ?? ''), scope);
+    const known = choose(parseChallenges(challengeHeader ?? ''), scope, this.realms);
     if (known === undefined) return undefined;
     this.#known.set(scopeKey(scope), known);
     if (known.kind === 'basic') return basicHeader(scope);
@@ -190,13 +191,17 @@ export class Authorizations {
   }
 }
 
-function choose(challenges: readonly Challenge[], scope: AuthorizationScope): Known | undefined {
+function choose(
+  challenges: readonly Challenge[],
+  scope: AuthorizationScope,
+  realms: readonly KnownRealm[],
+): Known | undefined {
   for (const { scheme, parameters } of challenges) {
     if (scheme === 'bearer') {
       const realm = parameters.get('realm') ?? '';
       if (!URL.canParse(realm)) throw new UpstreamError('auth', 'the upstream names no token server that is a URL');
       const url = new URL(realm);
-      if (!isAcceptableRealm(scope.origin, url)) {
+      if (!isAcceptableRealm(scope.origin, url, realms)) {
         throw new UpstreamError('blocked', 'the upstream names a token server that is not its own');
       }
       // Only what we need is asked for, whatever scope the challenge suggests: pull of this one repository.

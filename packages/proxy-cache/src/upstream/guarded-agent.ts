@@ -10,7 +10,7 @@ import { type Connected, openFor } from './opening-sockets.js';
 import type { OutboundProxy } from './outbound-proxy.js';
 import type { Resolver } from './resolver.js';
 import { MIN_TLS_VERSION, trustAlso } from './trusted-certificates.js';
-import { UpstreamError } from './upstream-error.js';
+import { isUpstreamError, UpstreamError } from './upstream-error.js';
 
 /** What it takes to open a connection that is allowed to be, and who hears of it. */
 interface Dialing extends GuardedDialing {
@@ -25,6 +25,8 @@ export interface GuardedDialing {
   readonly deadlines: Pick<Deadlines, 'connectMs' | 'tlsMs'>;
   /** Opens every connection for us, and resolves the names. */
   readonly proxy?: OutboundProxy | undefined;
+  /** Most connections of one origin, open or being opened; default 96. */
+  readonly maxSockets?: number | undefined;
 }
 
 interface ConnectOptions {
@@ -37,11 +39,15 @@ interface ConnectOptions {
 const NEXT_ADDRESS_AFTER_MS = 250;
 /** Sets of certificates that connections are kept open for; of those used longest ago they end. */
 const MAX_TRUSTS = 100;
-/** Connections of one origin, open or being opened. More than there are downloads, so that no check waits behind those (P15). */
+/** Connections of one origin, unless told: more than there are downloads, so that no check waits behind those (P15). */
 const MAX_SOCKETS = 96;
 /** How much of an answer is taken from its connection before somebody asks for it, in bytes: several packets at a time. */
 const READ_AHEAD = { highWaterMark: 256 * 1024 };
-const KEEP_ALIVE: AgentOptions = { keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: 16, scheduling: 'lifo' };
+const KEEP_ALIVE: AgentOptions = { keepAlive: true, maxFreeSockets: 16, scheduling: 'lifo' };
+
+function keepAlive({ maxSockets = MAX_SOCKETS }: GuardedDialing): AgentOptions {
+  return { ...KEEP_ALIVE, maxSockets };
+}
 
 /**
  * Opens a TCP connection to an allowed address only. Names are resolved here and the addresses that were judged are the
@@ -145,7 +151,7 @@ async function dialTls(
     return socket;
   } catch (error) {
     raw.destroy();
-    throw error instanceof UpstreamError && error.failureClass === 'timeout'
+    throw isUpstreamError(error) && error.failureClass === 'timeout'
       ? error
       : new UpstreamError('tls', 'no trusted TLS connection to the upstream', { cause: error });
   }
@@ -187,7 +193,7 @@ function within<T>(deadline: AbortSignal, promise: Promise<T>): Promise<T> {
 
 class GuardedHttpAgent extends HttpAgent {
   constructor(private readonly dialing: Dialing) {
-    super(KEEP_ALIVE);
+    super(keepAlive(dialing));
   }
 
   override createConnection(options: ConnectOptions, done?: Connected): undefined {
@@ -202,7 +208,7 @@ class GuardedHttpsAgent extends HttpsAgent {
     private readonly dialing: Dialing,
     caPem?: string,
   ) {
-    super(KEEP_ALIVE as TlsAgentOptions);
+    super(keepAlive(dialing) as TlsAgentOptions);
     this.#trust = caPem === undefined ? undefined : trustAlso(caPem);
   }
 

@@ -27,3 +27,14 @@ test.each([
 ])('%s may send its clients to %s: %s', (origin, realm, expected) => {
   expect(isAcceptableRealm(origin, new URL(realm))).toBe(expected);
 });
+
+test.each([
+  ['https://registry.example.com', 'https://login.example.net/token', true],
+  ['https://registry.example.com:5000', 'https://login.example.net:8443/token', true],
+  ['https://registry.example.com', 'http://login.example.net/token', false],
+  ['https://registry.example.com', 'https://x.login.example.net/token', false],
+  ['https://other.example.com', 'https://login.example.net/token', false],
+])('with a pair that the operator adds, %s may send its clients to %s: %s', (origin, realm, expected) => {
+  const added = [{ registry: 'registry.example.com', realm: 'login.example.net' }];
+  expect(isAcceptableRealm(origin, new URL(realm), added)).toBe(expected);
+});

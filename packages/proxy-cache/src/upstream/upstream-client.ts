@@ -8,6 +8,7 @@ import { upstreamEndpoint } from './endpoint.js';
 import { GuardedAgents } from './guarded-agent.js';
 import { Hops } from './hops.js';
 import { OutboundProxy } from './outbound-proxy.js';
+import type { KnownRealm } from './realm.js';
 import { RefusedHeads } from './refused-heads.js';
 import { Resolver } from './resolver.js';
 import { RetryBudget } from './retry-budget.js';
@@ -32,6 +33,10 @@ export interface UpstreamClientOptions {
   readonly sharedTokens?: KeyValueStore;
   /** Hears of the rate limits that upstreams tell of. */
   readonly onRateLimit?: RateLimitListener;
+  /** Token servers that the operator accepts beside those which are obvious (S5). */
+  readonly realms?: readonly KnownRealm[];
+  /** Most connections to one origin, open or being opened. */
+  readonly maxSockets?: number;
 }
 
 const MAX_REGISTRIES = 1_000;
@@ -64,11 +69,12 @@ export class UpstreamClient {
       resolver: this.#resolver,
       deadlines: options.deadlines,
       proxy: this.#proxy,
+      maxSockets: options.maxSockets,
     });
     this.#transport = new AxiosTransport(this.#agents, options.deadlines, options.clock, new RetryBudget(), this.hops);
-    const { clock, deadlines, onTokenServer, sharedTokens } = options;
+    const { clock, deadlines, onTokenServer, sharedTokens, realms } = options;
     const shared = sharedTokens === undefined ? undefined : new SharedTokens(sharedTokens, clock);
-    this.#authorizations = new Authorizations(this.#transport, deadlines, clock, onTokenServer, shared);
+    this.#authorizations = new Authorizations(this.#transport, deadlines, clock, onTokenServer, shared, realms);
   }
 
   /**

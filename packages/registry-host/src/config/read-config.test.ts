@@ -35,6 +35,12 @@ test('nothing set: the defaults', () => {
     adminPassword: undefined,
     upstreamAllowedHosts: [],
     upstreamProxyUrl: undefined,
+    upstreamRealms: [],
+    checkBudgetMs: 2_000,
+    clientBudgetMs: 15_000,
+    maxDownloads: 64,
+    maxDownloadsPerOrganization: 8,
+    maxRefusalsPerClient: 200,
     publicUrl: undefined,
     defaultOrganization: undefined,
     maxManifestBytes: 4_194_304,
@@ -65,6 +71,12 @@ test('everything set', () => {
     BREAKWATER_ADMIN_PASSWORD: ' spaces are kept ',
     BREAKWATER_UPSTREAM_ALLOWED_HOSTS: 'registry.lan:5000, 10.0.0.0/8,[fd00::1]:5000 ,fd00::/8,',
     BREAKWATER_UPSTREAM_PROXY_URL: 'http://u:p@proxy.example:3128',
+    BREAKWATER_UPSTREAM_REALMS: 'registry.lan=login.lan, Registry.example.com = login.example.net,',
+    BREAKWATER_CHECK_BUDGET_MS: '100',
+    BREAKWATER_CLIENT_BUDGET_MS: '25000',
+    BREAKWATER_MAX_DOWNLOADS: '1',
+    BREAKWATER_MAX_DOWNLOADS_PER_ORGANIZATION: '1000',
+    BREAKWATER_MAX_REFUSALS_PER_CLIENT: '0',
     BREAKWATER_PUBLIC_URL: 'https://registry.example.com/',
     BREAKWATER_DEFAULT_ORGANIZATION: 'dockerhub',
     BREAKWATER_MAX_MANIFEST_BYTES: '33554432',
@@ -89,6 +101,15 @@ test('everything set', () => {
     adminPassword: ' spaces are kept ',
     upstreamAllowedHosts: ['registry.lan:5000', '10.0.0.0/8', '[fd00::1]:5000', 'fd00::/8'],
     upstreamProxyUrl: 'http://u:p@proxy.example:3128',
+    upstreamRealms: [
+      { registry: 'registry.lan', realm: 'login.lan' },
+      { registry: 'registry.example.com', realm: 'login.example.net' },
+    ],
+    checkBudgetMs: 100,
+    clientBudgetMs: 25_000,
+    maxDownloads: 1,
+    maxDownloadsPerOrganization: 1_000,
+    maxRefusalsPerClient: 0,
     publicUrl: 'https://registry.example.com',
     defaultOrganization: 'dockerhub',
     maxManifestBytes: 33_554_432,
@@ -124,6 +145,12 @@ test('all mistakes at once, each with what was wrong and what would be right', (
     BREAKWATER_SECRET_KEY: 'too short',
     BREAKWATER_UPSTREAM_ALLOWED_HOSTS: 'good.example,https://bad.example',
     BREAKWATER_UPSTREAM_PROXY_URL: 'socks5://robot:hunter2@proxy:1080',
+    BREAKWATER_UPSTREAM_REALMS: 'registry.lan=login.lan,https://registry.lan=login.lan',
+    BREAKWATER_CHECK_BUDGET_MS: '99',
+    BREAKWATER_CLIENT_BUDGET_MS: '25001',
+    BREAKWATER_MAX_DOWNLOADS: '0',
+    BREAKWATER_MAX_DOWNLOADS_PER_ORGANIZATION: '1.5',
+    BREAKWATER_MAX_REFUSALS_PER_CLIENT: '-1',
     BREAKWATER_PUBLIC_URL: 'https://registry.example.com/path',
     BREAKWATER_MAX_MANIFEST_BYTES: '33554433',
     BREAKWATER_MAX_CONNECTIONS: '-1',
@@ -143,6 +170,12 @@ test('all mistakes at once, each with what was wrong and what would be right', (
     'BREAKWATER_SECRET_KEY has a value that cannot be used: it must be at least 32 bytes in hex or base64, or a text of at least 32 characters; "openssl rand -base64 32" makes one',
     'BREAKWATER_UPSTREAM_ALLOWED_HOSTS is "good.example,https://bad.example", but must be host, host:port or CIDR, comma separated, for example registry.lan:5000,10.0.0.0/8; "https://bad.example" is none of them',
     'BREAKWATER_UPSTREAM_PROXY_URL has a value that cannot be used: it must be a URL such as http://proxy.example:3128 or http://user:password@proxy.example:3128',
+    'BREAKWATER_UPSTREAM_REALMS is "registry.lan=login.lan,https://registry.lan=login.lan", but must be registry host=token server host, comma separated, for example registry.example.com=login.example.net; "https://registry.lan=login.lan" is not',
+    'BREAKWATER_CHECK_BUDGET_MS is "99", but must be a whole number of milliseconds from 100 to 15000',
+    'BREAKWATER_CLIENT_BUDGET_MS is "25001", but must be a whole number of milliseconds from 100 to 25000',
+    'BREAKWATER_MAX_DOWNLOADS is "0", but must be a whole number from 1 to 1000',
+    'BREAKWATER_MAX_DOWNLOADS_PER_ORGANIZATION is "1.5", but must be a whole number from 1 to 1000',
+    'BREAKWATER_MAX_REFUSALS_PER_CLIENT is "-1", but must be a whole number from 0 to 1000000',
     'BREAKWATER_PUBLIC_URL is "https://registry.example.com/path", but must be http:// or https:// and a host, without a path, for example https://registry.example.com',
     'BREAKWATER_MAX_MANIFEST_BYTES is "33554433", but must be a whole number from 65536 to 33554432',
     'BREAKWATER_MAX_CONNECTIONS is "-1", but must be a whole number from 0 to 1000000',
@@ -234,6 +267,21 @@ describe('secrets in files', () => {
     ]);
   });
 });
+
+test('nobody waits longer for a check than for what nothing can take the place of', () => {
+  const problems = problemsOf({ BREAKWATER_CHECK_BUDGET_MS: '5000', BREAKWATER_CLIENT_BUDGET_MS: '4999' });
+  expect(problems.map(({ variable, problem }) => `${variable} ${problem}`)).toEqual([
+    'BREAKWATER_CLIENT_BUDGET_MS is "4999", but must not be less than BREAKWATER_CHECK_BUDGET_MS, which is 5000',
+  ]);
+  expect(problemsOf({ BREAKWATER_CHECK_BUDGET_MS: '5000', BREAKWATER_CLIENT_BUDGET_MS: '5000' })).toEqual([]);
+});
+
+test.each(['a', 'a=', '=b', 'a=b=c', 'a:443=b', 'a=b/token', 'a b=c', 'https://a=b'])(
+  '%p is no pair of realms',
+  (text) => {
+    expect(problemsOf({ BREAKWATER_UPSTREAM_REALMS: text })).toHaveLength(1);
+  },
+);
 
 test('the URL of a Redis has a host, at most a database, and no settings of the client', () => {
   for (const url of ['redis://localhost', 'redis://:p%40ss@10.0.0.1:6379/0', 'rediss://[::1]:6380/']) {

@@ -30,6 +30,15 @@ export interface Config {
   readonly upstreamAllowedHosts: readonly string[];
   /** `undefined` = upstreams are dialled directly. */
   readonly upstreamProxyUrl: string | undefined;
+  readonly upstreamRealms: readonly { readonly registry: string; readonly realm: string }[];
+  /** How long a pull waits for its upstream while a copy can be served. */
+  readonly checkBudgetMs: number;
+  /** And when nothing can; not shorter. */
+  readonly clientBudgetMs: number;
+  readonly maxDownloads: number;
+  readonly maxDownloadsPerOrganization: number;
+  /** 0 = no limit. */
+  readonly maxRefusalsPerClient: number;
   /** Without a slash at its end; `undefined` = the address that it listens on. */
   readonly publicUrl: string | undefined;
   readonly maxManifestBytes: number;
@@ -89,6 +98,13 @@ const MAX_CONNECTIONS = 1_000_000;
 /** Longest pause between two runs, two weeks: a timer of node reaches less than 25 days. */
 const MAX_INTERVAL_S = 1_209_600;
 
+/** Budgets, in milliseconds: shorter is no time to answer at all, longer is when clients give up themselves. */
+const LEAST_BUDGET_MS = 100;
+const MAX_CHECK_BUDGET_MS = 15_000;
+const MAX_CLIENT_BUDGET_MS = 25_000;
+const MAX_DOWNLOADS = 1_000;
+const MAX_REFUSALS = 1_000_000;
+
 /** Variables that Kubernetes sets in every container beside a service called "breakwater". */
 const SERVICE_LINK = /^BREAKWATER_(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
 /** Variables of the project's own tests. */
@@ -96,23 +112,17 @@ const TEST_VARIABLE = /^BREAKWATER_TEST_/;
 /** A name that is so near to a known one is a slip, and starting with the default instead would be worse than not starting. */
 const SLIP_EDITS = 3;
 
-const periodS = (least: number, most = MAX_SECONDS) =>
+const wholeNumber = (least: number, most: number, of = '') =>
   z
     .string()
     .refine(
       (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
-      `must be a whole number of seconds from ${least} to ${most}`,
+      `must be a whole number${of} from ${least} to ${most}`,
     )
     .transform(Number);
 
-const wholeNumber = (least: number, most: number) =>
-  z
-    .string()
-    .refine(
-      (text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most,
-      `must be a whole number from ${least} to ${most}`,
-    )
-    .transform(Number);
+const periodS = (least: number, most = MAX_SECONDS) => wholeNumber(least, most, ' of seconds');
+const milliseconds = (least: number, most: number) => wholeNumber(least, most, ' of milliseconds');
 
 /** How the text of each setting is read. Messages go on from "BREAKWATER_X is "…", but". */
 const readers = {
@@ -143,10 +153,7 @@ const readers = {
   ),
   BREAKWATER_ADMIN_PASSWORD: z.string().refine((text) => text.length <= 1_024, 'must have at most 1024 characters'),
   BREAKWATER_UPSTREAM_ALLOWED_HOSTS: z.string().transform((text, context) => {
-    const hosts = text
-      .split(',')
-      .map((each) => each.trim())
-      .filter((each) => each !== '');
+    const hosts = listed(text);
     const wrong = hosts.find((each) => !isAllowedHost(each));
     if (wrong === undefined) return hosts;
     context.addIssue(
@@ -157,6 +164,20 @@ const readers = {
   BREAKWATER_UPSTREAM_PROXY_URL: z
     .string()
     .refine(isProxyUrl, 'must be a URL such as http://proxy.example:3128 or http://user:password@proxy.example:3128'),
+  BREAKWATER_UPSTREAM_REALMS: z.string().transform((text, context) => {
+    const pairs = listed(text);
+    const wrong = pairs.find((each) => parseRealm(each) === undefined);
+    if (wrong === undefined) return pairs.flatMap((each) => parseRealm(each) ?? []);
+    context.addIssue(
+      `must be registry host=token server host, comma separated, for example registry.example.com=login.example.net; "${wrong}" is not`,
+    );
+    return z.NEVER;
+  }),
+  BREAKWATER_CHECK_BUDGET_MS: milliseconds(LEAST_BUDGET_MS, MAX_CHECK_BUDGET_MS),
+  BREAKWATER_CLIENT_BUDGET_MS: milliseconds(LEAST_BUDGET_MS, MAX_CLIENT_BUDGET_MS),
+  BREAKWATER_MAX_DOWNLOADS: wholeNumber(1, MAX_DOWNLOADS),
+  BREAKWATER_MAX_DOWNLOADS_PER_ORGANIZATION: wholeNumber(1, MAX_DOWNLOADS),
+  BREAKWATER_MAX_REFUSALS_PER_CLIENT: wholeNumber(0, MAX_REFUSALS),
   BREAKWATER_PUBLIC_URL: parsed(
     parsePublicUrl,
     'must be http:// or https:// and a host, without a path, for example https://registry.example.com',
@@ -206,6 +227,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     adminPassword: read('BREAKWATER_ADMIN_PASSWORD'),
     upstreamAllowedHosts: read('BREAKWATER_UPSTREAM_ALLOWED_HOSTS'),
     upstreamProxyUrl: read('BREAKWATER_UPSTREAM_PROXY_URL'),
+    upstreamRealms: read('BREAKWATER_UPSTREAM_REALMS'),
+    checkBudgetMs: read('BREAKWATER_CHECK_BUDGET_MS'),
+    clientBudgetMs: read('BREAKWATER_CLIENT_BUDGET_MS'),
+    maxDownloads: read('BREAKWATER_MAX_DOWNLOADS'),
+    maxDownloadsPerOrganization: read('BREAKWATER_MAX_DOWNLOADS_PER_ORGANIZATION'),
+    maxRefusalsPerClient: read('BREAKWATER_MAX_REFUSALS_PER_CLIENT'),
     publicUrl: read('BREAKWATER_PUBLIC_URL'),
     maxManifestBytes: read('BREAKWATER_MAX_MANIFEST_BYTES'),
     maxConnections: read('BREAKWATER_MAX_CONNECTIONS'),
@@ -226,6 +253,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const { listen, dataDir, logLevel, gcIntervalS, gcGraceS, gcHoldS, seedOrganizations } = values;
   const { scrubRateMibS, scrubIntervalS, quarantineS } = values;
   const { maxManifestBytes, maxConnections, maxConnectionsPerClient, clientIdleS, auditRetentionDays } = values;
+  const { checkBudgetMs, clientBudgetMs, maxDownloads, maxDownloadsPerOrganization, maxRefusalsPerClient } = values;
+  if (checkBudgetMs !== undefined && clientBudgetMs !== undefined && clientBudgetMs < checkBudgetMs) {
+    problems.push({
+      variable: 'BREAKWATER_CLIENT_BUDGET_MS',
+      problem: `is "${clientBudgetMs}", but must not be less than BREAKWATER_CHECK_BUDGET_MS, which is ${checkBudgetMs}`,
+    });
+  }
   if (listen !== undefined && !isLoopback(listen)) problems.push(...weakSecrets(env, values.adminPassword));
   if (
     problems.length > 0 ||
@@ -233,6 +267,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     dataDir === undefined ||
     logLevel === undefined ||
     seedOrganizations === undefined ||
+    checkBudgetMs === undefined ||
+    clientBudgetMs === undefined ||
+    maxDownloads === undefined ||
+    maxDownloadsPerOrganization === undefined ||
+    maxRefusalsPerClient === undefined ||
     maxManifestBytes === undefined ||
     maxConnections === undefined ||
     maxConnectionsPerClient === undefined ||
@@ -254,6 +293,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     dataDir,
     storageUrl: values.storageUrl ?? pathToFileURL(join(dataDir, 'storage')).href,
     upstreamAllowedHosts: values.upstreamAllowedHosts ?? [],
+    upstreamRealms: values.upstreamRealms ?? [],
+    checkBudgetMs,
+    clientBudgetMs,
+    maxDownloads,
+    maxDownloadsPerOrganization,
+    maxRefusalsPerClient,
     maxManifestBytes,
     maxConnections,
     maxConnectionsPerClient,
@@ -285,6 +330,26 @@ function readSetting<Name extends SettingName>(
   const shown = entry?.secret === true ? 'has a value that cannot be used: it' : `is ${JSON.stringify(text)}, but`;
   problems.push({ variable: name, problem: `${shown} ${result.error.issues[0]?.message ?? 'is invalid'}` });
   return undefined;
+}
+
+/** The entries of a comma-separated list. */
+function listed(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+}
+
+/** Reads `registry host=token server host`; `undefined` when it is something else. */
+function parseRealm(text: string): { readonly registry: string; readonly realm: string } | undefined {
+  const [registry, realm, ...rest] = text.split('=').map((each) => each.trim().toLowerCase());
+  if (registry === undefined || realm === undefined || rest.length > 0) return undefined;
+  return [registry, realm].every(isHostName) ? { registry, realm } : undefined;
+}
+
+/** Whether a text is the name of a host as URLs have it, without a port. */
+function isHostName(text: string): boolean {
+  return text !== '' && URL.canParse(`https://${text}`) && new URL(`https://${text}`).host === text;
 }
 
 /** Whether the address guard understands an entry. */

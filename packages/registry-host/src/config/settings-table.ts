@@ -81,6 +81,47 @@ export const settingsTable = [
     secret: true,
   },
   {
+    name: 'BREAKWATER_UPSTREAM_REALMS',
+    default: '',
+    otherwise: 'token servers of the registry’s own domain only, and that of Docker Hub',
+    meaning:
+      'Token servers that are shown the credentials of a registry although they stand under another domain: registry host=token server host, comma separated.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_CHECK_BUDGET_MS',
+    default: '2000',
+    meaning:
+      'Longest wait of a pull for its upstream while a copy can be served, in milliseconds, 100 to 15000; the check goes on behind it.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_CLIENT_BUDGET_MS',
+    default: '15000',
+    meaning:
+      'Longest wait of a pull for its upstream when there is nothing to serve, in milliseconds, at most 25000: containerd gives up after 30 s.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_MAX_DOWNLOADS',
+    default: '64',
+    meaning: 'Most downloads of blobs that a process makes at a time; what is cached never waits for one.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_MAX_DOWNLOADS_PER_ORGANIZATION',
+    default: '8',
+    meaning: 'Most of them for one organization.',
+    secret: false,
+  },
+  {
+    name: 'BREAKWATER_MAX_REFUSALS_PER_CLIENT',
+    default: '200',
+    meaning:
+      'How often a client may ask at once for what upstreams do not have or do not give, 5 more each second; beyond that it gets 429 for what is not cached; 0 = no limit, as behind a reverse proxy, which is one address for all who do not sign in.',
+    secret: false,
+  },
+  {
     name: 'BREAKWATER_PUBLIC_URL',
     default: undefined,
     otherwise: 'the address that it listens on',

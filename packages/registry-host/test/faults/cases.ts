@@ -1,4 +1,4 @@
-import type { Code, Expected, FaultRow, Gap } from './fault-row.js';
+import type { Code, Expected, FaultRow } from './fault-row.js';
 
 export type State = 'A' | 'B' | 'C' | 'D';
 export type ContentKind = 'image' | 'index' | 'blob';
@@ -51,13 +51,9 @@ export function expectedOf(row: FaultRow, { state, kind, by }: FaultCase, method
 
 /** The codes that are right now. */
 export function codesNow(expected: Expected, { state, kind }: FaultCase): readonly Code[] {
-  const codes = isGap(expected) ? [expected.now] : typeof expected === 'string' ? [expected] : expected;
+  const codes = typeof expected === 'string' ? [expected] : expected;
   const missing = state === 'D' || (state === 'C' && kind === 'blob');
   return codes.map((code) => (code === '=' ? (missing ? '200m' : '200') : code));
-}
-
-export function isGap(expected: Expected): expected is Gap {
-  return typeof expected === 'object' && 'wanted' in expected;
 }
 
 function isCut(expected: Expected): boolean {

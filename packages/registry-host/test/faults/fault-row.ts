@@ -8,15 +8,8 @@ import type { Names } from './names.js';
  */
 export type Code = '200' | '200s' | '200m' | '503' | '504' | '429' | '403' | '404m' | '404b' | '404n' | 'cut' | '=';
 
-/** What is wanted but not so yet. The suite asserts what is so now, and fails on the day on which that changes. */
-export interface Gap {
-  readonly wanted: Code;
-  readonly now: Code;
-  readonly why: string;
-}
-
-/** One code, several of which any will do, or a gap. */
-export type Expected = Code | readonly Code[] | Gap;
+/** One code, or several of which any will do. */
+export type Expected = Code | readonly Code[];
 
 /** What the upstream holds for one case. */
 export interface CaseContent {

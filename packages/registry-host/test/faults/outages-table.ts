@@ -1,4 +1,3 @@
-import { isGap } from './cases.js';
 import type { Code, Expected, FaultRow } from './fault-row.js';
 import { connectionRows } from './rows/connection-rows.js';
 import { httpRows } from './rows/http-rows.js';
@@ -70,6 +69,6 @@ function inLines(titles: readonly string[]): readonly string[] {
 }
 
 function words(expected: Expected): string {
-  const codes = isGap(expected) ? [expected.now] : typeof expected === 'string' ? [expected] : expected;
+  const codes = typeof expected === 'string' ? [expected] : expected;
   return codes.map((code) => WORDS[code] ?? code).join(' or ');
 }
