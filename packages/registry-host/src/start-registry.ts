@@ -27,7 +27,7 @@ import { Sessions } from './access/sessions.js';
 import { hostApi } from './api/host-api.js';
 import { ConnectionLimits } from './app/connection-limits.js';
 import { createApp } from './app/create-app.js';
-import { SERVER_TIMEOUTS } from './app/server-timeouts.js';
+import { SERVER_OPTIONS } from './app/server-options.js';
 import { SlowClients } from './app/slow-clients.js';
 import { PostgresClock } from './clock/postgres-clock.js';
 import type { Config } from './config/read-config.js';
@@ -508,7 +508,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
 }
 
 async function listen(config: Config, { handler, connections, slowClients }: Parts): Promise<Server> {
-  const server = createServer(SERVER_TIMEOUTS, handler);
+  const server = createServer(SERVER_OPTIONS, handler);
   connections.guard(server);
   slowClients.guard(server);
   const { host, port } = config.listen;

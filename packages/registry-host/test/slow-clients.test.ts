@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { digestOf } from '@breakwater/registry-core';
 import { pushBlob, rawGet, startTestRegistry, type TestRegistry, writeRequest } from '@breakwater/test-kit';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { SERVER_TIMEOUTS } from '../src/app/server-timeouts.js';
+import { SERVER_OPTIONS } from '../src/app/server-options.js';
 import { SlowClients } from '../src/app/slow-clients.js';
 import { closed, rawConnection } from './support/slow-sockets.js';
 
@@ -104,7 +104,7 @@ test('a reader that takes hardly anything is cut; what the server takes long for
     else for (let at = 0; at < 8 && !response.destroyed; at += 1) response.write(LARGE.subarray(0, 4 * 1024 * 1024));
     response.end('done');
   };
-  const server = createServer(SERVER_TIMEOUTS, answers);
+  const server = createServer(SERVER_OPTIONS, answers);
   slow.guard(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -126,5 +126,5 @@ test('a reader that takes hardly anything is cut; what the server takes long for
 }, 30_000);
 
 test('a request as a whole has no deadline', () => {
-  expect(SERVER_TIMEOUTS.requestTimeout).toBe(0);
+  expect(SERVER_OPTIONS.requestTimeout).toBe(0);
 });

@@ -5,8 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeWith, rawGet, startTestRegistry, type TestRegistry, tool } from '@breakwater/test-kit';
+import { describeWith, rawGet, registryState, startTestRegistry, type TestRegistry, tool } from '@breakwater/test-kit';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRegistryProcess } from '../support/registry-process.js';
 import { exchange } from './raw-http.js';
 
 // S35: messages whose end two readers may see in two places. Straight: 400, and the connection is closed. Behind nginx:
@@ -16,7 +17,7 @@ const HIDDEN = 'GET /livez HTTP/1.1\r\nHost: hidden\r\n\r\n';
 const head = (...lines: readonly string[]) => ['POST /v2/ HTTP/1.1', 'Host: registry', ...lines].join('\r\n');
 
 /** Each hides a second request from whoever reads its end in another place. */
-const AMBIGUOUS: Readonly<Record<string, string>> = {
+const AMBIGUOUS = {
   'a length and chunks': `${head('Content-Length: 5', 'Transfer-Encoding: chunked')}\r\n\r\n0\r\n\r\n${HIDDEN}`,
   'chunks and a length': `${head('Transfer-Encoding: chunked', `Content-Length: ${HIDDEN.length + 5}`)}\r\n\r\n0\r\n\r\n${HIDDEN}`,
   'two lengths': `${head('Content-Length: 0', `Content-Length: ${HIDDEN.length}`)}\r\n\r\n${HIDDEN}`,
@@ -70,6 +71,20 @@ describe('straight', () => {
     expect(answer.statuses).toEqual([400, 200]);
   });
 });
+
+test('a registry whose node was told to read leniently reads as strictly', async () => {
+  const state = await registryState();
+  const { url, kill } = await startRegistryProcess(state, 30_000, ['--insecure-http-parser']);
+  try {
+    for (const what of ['a length and chunks', 'a space before the colon', 'a NUL in a value'] as const) {
+      const answer = await exchange(portOf(url), AMBIGUOUS[what], { timeoutMs: 5_000 });
+      expect([what, answer.statuses, answer.closed]).toEqual([what, [400], true]);
+    }
+  } finally {
+    await kill();
+    await state.remove();
+  }
+}, 60_000);
 
 describeWith(tool('nginx', 'apt-get install nginx'))('behind nginx', () => {
   let directory: string;

@@ -28,15 +28,25 @@ export function sharedEnvironment(state: TestRegistryState): Readonly<Record<str
   };
 }
 
-/** Starts a registry, as it was built, and waits until it serves. @param leaseMs of its downloads, in milliseconds */
-export async function startRegistryProcess(state: TestRegistryState, leaseMs = 30_000): Promise<RegistryProcess> {
+/**
+ * Starts a registry, as it was built, and waits until it serves.
+ * @param leaseMs of its downloads, in milliseconds
+ * @param flags of its node
+ */
+export async function startRegistryProcess(
+  state: TestRegistryState,
+  leaseMs = 30_000,
+  flags: readonly string[] = [],
+): Promise<RegistryProcess> {
   const options = {
     env: sharedEnvironment(state),
     connection: state.database.connection,
     downloads: { leaseMs },
     deadlines: { idleMs: 5_000 },
   };
-  const child = spawn(process.execPath, [SCRIPT, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...flags, SCRIPT, JSON.stringify(options)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
     said += chunk.toString();

@@ -1,5 +1,7 @@
-/** How long node:http waits for clients. Milliseconds. */
-export const SERVER_TIMEOUTS = {
+/** What is asked of node:http: how long it waits for clients, in milliseconds, and that it reads them strictly. */
+export const SERVER_OPTIONS = {
+  /** Said, so that --insecure-http-parser in NODE_OPTIONS does not count here (S35). */
+  insecureHTTPParser: false,
   /** A connection that is idle for longer is closed; above the half minute that clients keep theirs. */
   keepAliveTimeout: 65_000,
   headersTimeout: 10_000,
