@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { containerdTool, testWith } from '@breakwater/test-kit';
+import { testWith } from '@breakwater/test-kit';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CLIENT_OPERATIONS } from './clients/client-operations.js';
 import { type ClientSite, problemIn, STATES, type State, startClientSite } from './clients/client-site.js';
-import { type Containerd, startContainerd } from './clients/containerd.js';
+import { tryContainerd } from './clients/containerd.js';
 import { REPLAYED_CLIENTS, replay } from './clients/replayed-clients.js';
 
 // Real clients against the running registry: what it hosts, what it proxies, and what it goes on serving when the
@@ -18,18 +18,11 @@ interface Row {
 
 const matrix: Row[] = [];
 let site: ClientSite;
-let containerd: Containerd | undefined;
-let notStarted = '';
+/** Before the tests are named: where it cannot be started they are skipped, and say why. */
+const { containerd, need: containerdNeed } = await tryContainerd('/tmp');
 
 beforeAll(async () => {
   site = await startClientSite();
-  if (!containerdTool().met) return;
-  try {
-    containerd = await startContainerd('/tmp');
-  } catch (error) {
-    notStarted = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`${notStarted}\n`);
-  }
 });
 
 afterAll(async () => {
@@ -50,12 +43,35 @@ function note(client: string, does: string, state: State, result: string): void 
   row.results[state] = result;
 }
 
-/** The two ways in which containerd comes: by the name of the upstream, and by a path of our own. */
-const CONTAINERD_WAYS: Readonly<Record<string, (site: ClientSite) => string>> = {
+/** How containerd comes to what is proxied: by the name of the upstream, and by a path of our own. */
+const CONTAINERD_MIRRORS: Readonly<Record<string, (site: ClientSite) => string>> = {
   'fetch by ns': ({ registry }) => `[host."${registry.url}"]\n  capabilities = ["pull", "resolve"]\n`,
   'fetch by override_path': ({ registry, name }) =>
     `[host."${registry.url}/v2/${name('proxied').split('/')[0]}"]\n  capabilities = ["pull", "resolve"]\n  override_path = true\n`,
 };
+
+async function fetchByName({ registry, name, creds }: ClientSite): Promise<string | undefined> {
+  return fetchImage(`${registry.host}/${name('hosted')}:v1`, ['--plain-http', '--user', creds]);
+}
+
+const FETCHES = Object.fromEntries(
+  Object.entries(CONTAINERD_MIRRORS).map(([does, toml]) => [
+    does,
+    async (at: ClientSite) => {
+      // Its images are named by the upstream, which it never reaches: the hosts file names nobody else.
+      const { host } = at.upstream;
+      const hosts = await containerd?.hosts(host.replace(':', '_').concat('_'), toml(at));
+      return fetchImage(`${host}/team/app:v1`, ['--hosts-dir', hosts ?? '']);
+    },
+  ]),
+);
+
+async function fetchImage(reference: string, flags: readonly string[]): Promise<string | undefined> {
+  if (containerd === undefined) return 'there is no containerd';
+  const problem = problemIn(await containerd.ctr(['content', 'fetch', ...flags, reference]));
+  await containerd.ctr(['images', 'rm', '--sync', reference]);
+  return problem;
+}
 
 describe.each(STATES)('%s', (state) => {
   beforeAll(async () => {
@@ -82,20 +98,12 @@ describe.each(STATES)('%s', (state) => {
     });
   }
 
-  if (state === 'hosted') return;
-  for (const [does, toml] of Object.entries(CONTAINERD_WAYS)) {
-    testWith(containerdTool())(`containerd ${does}`, async () => {
-      if (containerd === undefined) {
-        note('containerd (ctr)', does, state, 'cannot start here');
-        return;
-      }
-      // Its images are named by the upstream, which it never reaches: the hosts file names nobody else.
-      const reference = `${site.upstream.host}/team/app:v1`;
-      const hosts = await containerd.hosts(site.upstream.host.replace(':', '_').concat('_'), toml(site));
-      const result = await containerd.ctr(['content', 'fetch', '--hosts-dir', hosts, reference]);
-      note('containerd (ctr)', does, state, result.exitCode === 0 ? 'ok' : 'failed');
-      expect(problemIn(result)).toBeUndefined();
-      await containerd.ctr(['images', 'rm', '--sync', reference]);
+  for (const [does, fetched] of Object.entries(state === 'hosted' ? { 'fetch by name': fetchByName } : FETCHES)) {
+    testWith(containerdNeed)(`containerd ${does}`, async () => {
+      const problem = await fetched(site);
+      note('containerd (ctr)', does, state, problem === undefined ? 'ok' : 'failed');
+      expect(problem).toBeUndefined();
     });
+    if (!containerdNeed.met) note('containerd (ctr)', does, state, 'cannot start here');
   }
 });

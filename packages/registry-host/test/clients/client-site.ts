@@ -51,14 +51,26 @@ export function problemIn({ exitCode, stderr, stdout }: ProgramResult): string |
   return `status ${exitCode}: ${lines.at(-1)?.slice(0, 300)}`;
 }
 
+/** The default organization: clients that can name none mean Docker Hub. */
+const PROXIED = 'dockerhub';
+
+async function proxyOrganization(registry: TestRegistry, settings: Readonly<Record<string, unknown>>): Promise<void> {
+  const made = await registry.api('POST', '/api/v1/organization/', { name: PROXIED });
+  const configured = await registry.api('POST', `/api/v1/organization/${PROXIED}/proxycache`, settings);
+  if (made.status === 201 && configured.status === 201) return;
+  throw new Error(`${PROXIED} could not be made: ${JSON.stringify([made.body, configured.body])}`);
+}
+
 export async function startClientSite(): Promise<ClientSite> {
   const upstream = await startFaultUpstream();
   const image = buildImage({ seed: 'clients', layers: [50_000, 2_000] });
   upstream.add('team/app', 'v1', image);
-  const registry = await startTestRegistry();
+  const registry = await startTestRegistry({ env: { BREAKWATER_DEFAULT_ORGANIZATION: PROXIED } });
   const hosted = await registry.hostedOrganization();
-  const proxied = await registry.proxyOrganization({
+  await proxyOrganization(registry, {
     upstream_registry: upstream.host,
+    insecure: true,
+    anonymous_pull: true,
     check_interval_s: 0,
     staleness_period_s: 86_400,
   });
@@ -67,7 +79,7 @@ export async function startClientSite(): Promise<ClientSite> {
   const directory = await mkdtemp(join(tmpdir(), 'breakwater-clients-'));
   await mkdir(join(directory, 'run'), { mode: 0o700 });
   await writeFile(join(directory, 'policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
-  const name = (state: State) => `${state === 'hosted' ? hosted : proxied}/team/app`;
+  const name = (state: State) => `${state === 'hosted' ? hosted : PROXIED}/team/app`;
   return {
     registry,
     upstream,

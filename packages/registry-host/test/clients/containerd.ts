@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runProgram } from '@breakwater/test-kit';
+import { containerdTool, type Need, runProgram } from '@breakwater/test-kit';
 
 /** A containerd of its own, without its CRI. */
 export interface Containerd extends AsyncDisposable {
@@ -11,8 +11,28 @@ export interface Containerd extends AsyncDisposable {
   hosts(registry: string, toml: string): Promise<string>;
 }
 
+/** A containerd that runs, or what is missing. */
+export interface TriedContainerd {
+  readonly need: Need;
+  readonly containerd: Containerd | undefined;
+}
+
+/** Starts containerd where it is installed and can be started; a sandbox may forbid it. */
+export async function tryContainerd(parent: string): Promise<TriedContainerd> {
+  const need = containerdTool();
+  if (!need.met) return { need, containerd: undefined };
+  try {
+    return { need, containerd: await startContainerd(parent) };
+  } catch (error) {
+    return {
+      need: { met: false, name: error instanceof Error ? error.message : String(error) },
+      containerd: undefined,
+    };
+  }
+}
+
 /** Starts containerd in a directory; throws what it said when it cannot be started here. */
-export async function startContainerd(parent: string): Promise<Containerd> {
+async function startContainerd(parent: string): Promise<Containerd> {
   // Paths of unix sockets are short.
   const directory = await mkdtemp(join(parent, 'c'));
   const address = join(directory, 'c.sock');
@@ -58,5 +78,5 @@ export async function startContainerd(parent: string): Promise<Containerd> {
     await sleep(100);
   }
   await close();
-  throw new Error(`containerd cannot be started here: ${said.trim().split('\n').at(-1)}`);
+  throw new Error(`a containerd that can be started here: ${said.trim().split('\n').at(-1)}`);
 }

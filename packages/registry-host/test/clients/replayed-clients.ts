@@ -2,16 +2,24 @@ import { createHash } from 'node:crypto';
 import { OCI_INDEX, OCI_MANIFEST } from '@breakwater/registry-core';
 import type { ClientSite, State } from './client-site.js';
 
+/**
+ * By the name of the repository; by a name without organization, which is the default one's; below a path before `/v2`; by the
+ * upstream alone, in `ns`; by the name, with `ns` behind it. What is not a name has to stand for Docker Hub's.
+ */
+export type WayOfClient = 'name' | 'default' | 'mount' | 'ns' | 'name and ns';
+
 /** How a client that is not here pulls: which requests it sends, with which headers, and what it insists on. */
 export interface ReplayedClient {
   readonly client: string;
   readonly userAgent: string;
-  /** How it comes to a proxied repository: by its name, by a mount before `/v2`, or with `ns` behind the name. */
-  readonly way: 'name' | 'mount' | 'ns';
+  /** How it comes to a proxied repository. To a hosted one all of them come by its name. */
+  readonly way: WayOfClient;
   /** Whether it asks `/v2/` before anything else. */
   readonly pings: boolean;
-  /** How it asks for tokens. */
+  /** How it asks for tokens when it has a password. Without one all of them use GET. */
   readonly tokens: 'GET' | 'POST';
+  /** Whose scope it asks for: that of the challenge, that of the name which it knows, or both. */
+  readonly scopes: 'challenge' | 'own' | 'both';
   /** What it begins with. */
   readonly begins: 'HEAD' | 'GET' | 'tags';
   readonly accept: string;
@@ -31,9 +39,10 @@ export const REPLAYED_CLIENTS: readonly ReplayedClient[] = [
     client: 'docker, graphdriver store',
     userAgent:
       'docker/24.0.7 go/go1.20 git-commit/311b9ff kernel/6.1 os/linux arch/amd64 UpstreamClient(Docker-Client/24.0.7)',
-    way: 'name',
+    way: 'default',
     pings: true,
     tokens: 'GET',
+    scopes: 'own',
     begins: 'HEAD',
     accept: `${EVERY_TYPE}, application/vnd.docker.distribution.manifest.v1+prettyjws, application/json`,
   },
@@ -43,6 +52,7 @@ export const REPLAYED_CLIENTS: readonly ReplayedClient[] = [
     way: 'mount',
     pings: true,
     tokens: 'POST',
+    scopes: 'both',
     begins: 'HEAD',
     accept: `${EVERY_TYPE}, */*`,
     blobHeaders: CONTAINERD_ENCODINGS,
@@ -53,6 +63,19 @@ export const REPLAYED_CLIENTS: readonly ReplayedClient[] = [
     way: 'ns',
     pings: false,
     tokens: 'POST',
+    scopes: 'both',
+    begins: 'HEAD',
+    accept: `${EVERY_TYPE}, */*`,
+    blobHeaders: CONTAINERD_ENCODINGS,
+    ranges: true,
+  },
+  {
+    client: 'containerd, override_path',
+    userAgent: 'containerd/2.1.4',
+    way: 'name and ns',
+    pings: false,
+    tokens: 'POST',
+    scopes: 'both',
     begins: 'HEAD',
     accept: `${EVERY_TYPE}, */*`,
     blobHeaders: CONTAINERD_ENCODINGS,
@@ -61,9 +84,10 @@ export const REPLAYED_CLIENTS: readonly ReplayedClient[] = [
   {
     client: 'BuildKit',
     userAgent: 'buildkit/v0.25',
-    way: 'ns',
+    way: 'name and ns',
     pings: false,
     tokens: 'POST',
+    scopes: 'both',
     begins: 'HEAD',
     accept: `${EVERY_TYPE}, */*`,
     blobHeaders: CONTAINERD_ENCODINGS,
@@ -75,6 +99,7 @@ export const REPLAYED_CLIENTS: readonly ReplayedClient[] = [
     way: 'name',
     pings: true,
     tokens: 'GET',
+    scopes: 'challenge',
     begins: 'GET',
     accept: `${EVERY_TYPE}, application/vnd.docker.distribution.manifest.v1+json`,
     blobHeaders: { 'accept-encoding': 'gzip' },
@@ -85,6 +110,7 @@ export const REPLAYED_CLIENTS: readonly ReplayedClient[] = [
     way: 'name',
     pings: false,
     tokens: 'GET',
+    scopes: 'challenge',
     begins: 'HEAD',
     accept: `${EVERY_TYPE}, application/vnd.oci.artifact.manifest.v1+json`,
     ranges: true,
@@ -95,6 +121,7 @@ export const REPLAYED_CLIENTS: readonly ReplayedClient[] = [
     way: 'name',
     pings: false,
     tokens: 'GET',
+    scopes: 'challenge',
     begins: 'tags',
     accept: `${EVERY_TYPE}, application/vnd.oci.artifact.manifest.v1+json`,
   },
@@ -104,6 +131,7 @@ export const REPLAYED_CLIENTS: readonly ReplayedClient[] = [
     way: 'name',
     pings: false,
     tokens: 'GET',
+    scopes: 'challenge',
     begins: 'HEAD',
     accept: EVERY_TYPE,
     ranges: true,
@@ -135,7 +163,7 @@ class ReplayedPull {
   ) {}
 
   async ping(): Promise<void> {
-    const path = this.#isMounted ? `/${this.#organization}/v2/` : '/v2/';
+    const path = this.#way === 'mount' ? `/${this.#organization}/v2/` : '/v2/';
     const answer = await this.#once('GET', path, {});
     this.#must(answer.status === 401 || answer.status === 200, `${path} is ${answer.status}`);
     if (answer.status === 401) await this.#signIn(answer.headers.get('www-authenticate') ?? '');
@@ -190,24 +218,38 @@ class ReplayedPull {
     return this.site.name(this.state).split('/')[0] ?? '';
   }
 
-  /** Hosted repositories have no upstream to be named by. */
-  get #isMounted(): boolean {
-    return this.client.way === 'mount';
+  /** Hosted repositories are not behind a mirror, and have no upstream to be named by. */
+  get #way(): WayOfClient {
+    return this.state === 'hosted' ? 'name' : this.client.way;
+  }
+
+  /** What the client knows the repository by: that of the upstream, unless it was told our name. */
+  get #knownName(): string {
+    const name = this.site.name(this.state);
+    return this.#way === 'name' ? name : name.slice(this.#organization.length + 1);
   }
 
   #path(what: string): string {
-    const name = this.site.name(this.state);
-    const rest = name.slice(this.#organization.length + 1);
-    if (this.#isMounted) return `/${this.#organization}/v2/${rest}/${what}?ns=docker.io`;
-    if (this.client.way === 'ns' && this.state !== 'hosted') return `/v2/${rest}/${what}?ns=${this.site.upstream.host}`;
-    return `/v2/${name}/${what}`;
+    switch (this.#way) {
+      case 'name':
+      case 'default':
+        return `/v2/${this.#knownName}/${what}`;
+      case 'mount':
+        return `/${this.#organization}/v2/${this.#knownName}/${what}?ns=docker.io`;
+      case 'ns':
+        return `/v2/${this.#knownName}/${what}?ns=${this.site.upstream.host}`;
+      case 'name and ns':
+        return `/v2/${this.site.name(this.state)}/${what}?ns=docker.io`;
+    }
   }
 
   async #send(method: string, path: string, headers: Readonly<Record<string, string>>) {
-    const answer = await this.#once(method, path, headers);
-    if (answer.status !== 401) return answer;
-    await this.#signIn(answer.headers.get('www-authenticate') ?? '');
-    return this.#once(method, path, headers);
+    const first = await this.#once(method, path, headers);
+    if (first.status === 401) await this.#signIn(first.headers.get('www-authenticate') ?? '');
+    const answer = first.status === 401 ? await this.#once(method, path, headers) : first;
+    const namespace = this.#way === 'ns' ? this.site.upstream.host : null;
+    this.#must(answer.headers.get('oci-namespace') === namespace, `OCI-Namespace is not ${namespace}`);
+    return answer;
   }
 
   async #once(method: string, path: string, headers: Readonly<Record<string, string>>) {
@@ -223,18 +265,22 @@ class ReplayedPull {
     return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) };
   }
 
-  /** The scope of the challenge and, as containerd does, that of the name which the client knows. */
   async #signIn(challenge: string): Promise<void> {
     const [, realm = ''] = /realm="([^"]+)"/.exec(challenge) ?? [];
     const [, service = ''] = /service="([^"]+)"/.exec(challenge) ?? [];
     const [, scope] = /scope="([^"]+)"/.exec(challenge) ?? [];
-    const scopes = [...(scope === undefined ? [] : [scope]), `repository:${this.site.name(this.state)}:pull`];
+    const { scopes: whose, tokens } = this.client;
+    const scopes = [
+      ...(scope === undefined || whose === 'own' ? [] : [scope]),
+      ...(whose === 'challenge' ? [] : [`repository:${this.#knownName}:pull`]),
+    ];
     const [username = '', password = ''] = this.state === 'hosted' ? this.site.creds.split(':') : [];
-    const response = await (this.client.tokens === 'GET'
+    const isGet = tokens === 'GET' || username === '';
+    const response = await (isGet
       ? this.#getToken(realm, service, scopes, username, password)
       : this.#postToken(realm, service, scopes, username, password));
     const body = (await response.json()) as { readonly token?: string; readonly access_token?: string };
-    this.#token = this.client.tokens === 'GET' ? body.token : body.access_token;
+    this.#token = isGet ? body.token : body.access_token;
     this.#must(this.#token !== undefined, `there is no token: ${response.status}`);
   }
 
