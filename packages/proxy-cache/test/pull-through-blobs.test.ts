@@ -246,6 +246,19 @@ describe('deadlines', () => {
     expect([answer.status, errorOf(answer).detail?.['reason']]).toEqual([504, 'timeout']);
   });
 
+  test('P3: the wait for a turn is part of the client budget, and what is cut short by it is no outage', async () => {
+    const cache = await cluster.startCache({ deadlines: { clientBudgetMs: 2_000 }, downloads: { maxDownloads: 1 } });
+    upstream.add('other', 'v1', image);
+    upstream.fault({ kind: 'delay', ms: 1_500 });
+    const first = cache.get(bigPath);
+    await until('it is asked', () => upstream.count({ kind: 'blob' }) === 1);
+    const second = await cache.get(bigPath.replace('app', 'other'));
+    expect([second.status, errorOf(second).detail?.['reason']]).toEqual([504, 'timeout']);
+    expect(upstream.count({ kind: 'blob' })).toBe(2);
+    await first;
+    expect(cache.told('upstream-down')).toEqual([]);
+  });
+
   test('the client budget ends with the headers: a slow blob may take longer', async () => {
     await restart({ deadlines: { clientBudgetMs: 300 } });
     upstream.fault({ kind: 'drip', bytesPerSecond: 4_000_000 });

@@ -115,6 +115,17 @@ test('G10: who follows, and finds the file gone into the store, reads on from th
   expect(gets()).toBe(1);
 });
 
+test('P3: who follows waits for the first byte no longer than for an upstream of its own', async () => {
+  await two.stop();
+  two = await cluster.startCache({ blobs, spoolDirectory, deadlines: { clientBudgetMs: 300 } });
+  upstream.fault({ kind: 'delay', ms: 2_000 }, BLOBS);
+  const leading = one.get(path);
+  await until('it is asked', () => gets() === 1);
+  const followed = await two.get(path);
+  expect([followed.status, errorOf(followed).detail?.['reason']]).toEqual([504, 'timeout']);
+  expect(isWhole(await leading)).toBe(true);
+});
+
 test('what it failed with is forgotten once those who followed have heard of it', async () => {
   upstream.remove('app', digest);
   expect((await one.get(path)).status).toBe(404);

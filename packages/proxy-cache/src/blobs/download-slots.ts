@@ -7,7 +7,7 @@ export interface DownloadLimits {
   readonly maxDownloads: number;
   /** For one organization, default 8, so that one cannot take the whole process. */
   readonly maxDownloadsPerOrganization: number;
-  /** Longest wait for a turn in milliseconds, default 5,000. */
+  /** Longest wait for a turn in milliseconds, that for the process to catch up included, default 5,000. */
   readonly downloadQueueMs: number;
   /** How far this process may be behind before it takes no more downloads, in milliseconds, default 500. */
   readonly maxLagMs: number;
@@ -74,16 +74,17 @@ export class DownloadSlots {
    * @throws RegistryError UNAVAILABLE with reason `overload` when the wait was in vain
    */
   async take(organization: OrganizationName): Promise<() => void> {
-    await this.#caughtUp();
-    if (!this.#isFree(organization)) await this.#wait(organization);
+    const until = performance.now() + this.limits.downloadQueueMs;
+    await this.#caughtUp(until);
+    if (!this.#isFree(organization)) await this.#wait(organization, until);
     else this.#occupy(organization);
     return this.#onceReleased(organization);
   }
 
   /** A process that is far behind takes no more downloads. Many clients may wait for this one, so it is not refused at once. */
-  async #caughtUp(): Promise<void> {
+  async #caughtUp(until: number): Promise<void> {
     const { maxLagMs, downloadQueueMs } = this.limits;
-    for (const until = performance.now() + downloadQueueMs; this.lag.recentMs() > maxLagMs; ) {
+    while (this.lag.recentMs() > maxLagMs) {
       if (performance.now() >= until) throw overloaded();
       await sleep(Math.min(LOOK_AGAIN_MS, downloadQueueMs));
     }
@@ -122,7 +123,7 @@ export class DownloadSlots {
     }
   }
 
-  #wait(organization: OrganizationName): Promise<void> {
+  #wait(organization: OrganizationName, until: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
         organization,
@@ -131,10 +132,13 @@ export class DownloadSlots {
           resolve();
         },
       };
-      const timer = setTimeout(() => {
-        this.#waiting.delete(waiting);
-        reject(overloaded());
-      }, this.limits.downloadQueueMs);
+      const timer = setTimeout(
+        () => {
+          this.#waiting.delete(waiting);
+          reject(overloaded());
+        },
+        Math.max(0, until - performance.now()),
+      );
       this.#waiting.add(waiting);
     });
   }

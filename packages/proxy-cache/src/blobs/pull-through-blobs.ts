@@ -79,7 +79,12 @@ interface Joined {
 interface Fate {
   /** False where the quota of the organization has no room for it. */
   isKept: boolean;
+  /** When those who wait for the first byte have waited long enough (P3). Monotonic. */
+  readonly firstByteBy: number;
 }
+
+/** The part of the client budget below which an upstream that has not answered is not taken to be down. */
+const FAIR_PART = 0.5;
 
 /** Gives a turn to download back. */
 type Release = () => void;
@@ -157,6 +162,7 @@ export class PullThroughBlobs {
   async #uncached(pull: BlobPull, failure: unknown): Promise<OpenBlob> {
     const { deadlines, health, slots } = this.parts;
     const { settings, repository, digest } = pull;
+    const firstByteBy = performance.now() + deadlines.clientBudgetMs;
     this.#assertNotRefused(pull);
     await health.assertMayAsk(settings);
     const release = await slots.take(repository.organization);
@@ -166,7 +172,12 @@ export class PullThroughBlobs {
       release();
     };
     try {
-      const { body, size, from } = await this.#open(pull, 0, deadline.signal);
+      const { body, size, from } = await this.#open(
+        pull,
+        0,
+        deadline.signal,
+        Math.max(0, firstByteBy - performance.now()),
+      );
       if (size === undefined || from !== 0) {
         body.destroy();
         throw failure;
@@ -278,7 +289,7 @@ export class PullThroughBlobs {
       return known;
     }
     const blob = new GrowingBlob();
-    const fate = { isKept: true };
+    const fate = { isKept: true, firstByteBy: performance.now() + this.parts.deadlines.clientBudgetMs };
     const ended = this.#fetch(blob, pull, turn, fate).finally(() => {
       this.#joined.delete(key);
       turn?.();
@@ -316,7 +327,7 @@ export class PullThroughBlobs {
   /** Downloads, or follows the process that does and takes over from it, until the blob is there or has failed. */
   async #fetch(blob: GrowingBlob, pull: BlobPull, turn: Release | undefined, fate: Fate): Promise<void> {
     const { repository, digest } = pull;
-    const { completion, deadlines, leases, spool, limits, logger } = this.parts;
+    const { completion, leases, spool, limits, logger } = this.parts;
     try {
       this.#assertNotRefused(pull);
       const identity = await spool.identity().catch(asStorageFailure);
@@ -324,7 +335,7 @@ export class PullThroughBlobs {
       for (;;) {
         const claimed = await leases.claim(key);
         if (claimed instanceof DownloadLease) return await this.#lead(blob, pull, claimed, turn, fate);
-        const firstByteMs = deadlines.clientBudgetMs + limits.downloadQueueMs;
+        const firstByteMs = fate.firstByteBy - performance.now();
         const options = {
           key,
           leases,
@@ -387,6 +398,8 @@ export class PullThroughBlobs {
     const file = await spool.begin(repository, digest, lease.holder).catch(asStorageFailure);
     await blob.attach(file, 0);
     const deadline = new Deadline(this.#closing.signal, deadlines.blobMs);
+    // Waiting for a turn was part of it.
+    let budgetMs = Math.max(0, fate.firstByteBy - performance.now());
     const transfer = new Transfer({
       digest,
       file,
@@ -394,7 +407,8 @@ export class PullThroughBlobs {
       idleMs: deadlines.idleMs,
       signal: deadline.signal,
       ask: async (from) => {
-        const answer = await this.#open(pull, from, deadline.signal);
+        const answer = await this.#open(pull, from, deadline.signal, budgetMs);
+        budgetMs = deadlines.clientBudgetMs;
         if (answer.size !== undefined) admission ??= await quota.admit(settings, answer.size);
         fate.isKept = admission?.isKept ?? true;
         return answer;
@@ -447,13 +461,17 @@ export class PullThroughBlobs {
     return false;
   }
 
-  /** Asks for the blob from a byte on; the answer's headers have to be there within the client budget. */
-  async #open(pull: BlobPull, from: number, whole: AbortSignal): Promise<UpstreamBlob> {
+  /** Asks for the blob from a byte on; the answer's headers have to be there within the client budget, or what is left of it. */
+  async #open(pull: BlobPull, from: number, whole: AbortSignal, leftMs: number): Promise<UpstreamBlob> {
     const { settings, repository, digest } = pull;
     const { deadlines, health, upstreams } = this.parts;
-    const deadline = new Deadline(whole, deadlines.clientBudgetMs);
-    const answer = await this.#asked(pull, () =>
-      upstreams.registry(settings).getBlob(repository.name, digest, deadline.signal, from),
+    const deadline = new Deadline(whole, leftMs);
+    // That there was hardly any time is not the upstream's doing.
+    const isFair = leftMs >= deadlines.clientBudgetMs * FAIR_PART;
+    const answer = await this.#asked(
+      pull,
+      () => upstreams.registry(settings).getBlob(repository.name, digest, deadline.signal, from),
+      isFair,
     ).catch((error: unknown) => {
       deadline.clear();
       throw error;
@@ -466,7 +484,7 @@ export class PullThroughBlobs {
   }
 
   /** Asks the upstream, and tells the health of whichever origin failed: a content server's says nothing of the registry's. */
-  async #asked<T>(pull: BlobPull, ask: () => Promise<T>): Promise<T> {
+  async #asked<T>(pull: BlobPull, ask: () => Promise<T>, isFair = true): Promise<T> {
     const { emit, health, failures, refusals } = this.parts;
     const { settings, repository, digest, requestId } = pull;
     const content = { repository: repository.name, reference: digest };
@@ -476,6 +494,7 @@ export class PullThroughBlobs {
     } catch (error) {
       // What our own end has cut says nothing about the upstream.
       if (!isUpstreamError(error) || this.#closing.signal.aborted) throw error;
+      if (error.failureClass === 'timeout' && !isFair) throw error;
       refusals.note(refusalKey(pull), error);
       failures.tell(settings, content, error, requestId);
       await health.failed(health.scopeOf(settings), error, false);
