@@ -19,7 +19,7 @@ const ANSWER_LIMIT_MS = 30_000;
  * read anew on every call, so that an outage which begins during a long run is seen.
  */
 export class Holds {
-  readonly #checks = new Map<string, Promise<UpstreamCondition>>();
+  readonly #checks = new Map<string, Promise<UpstreamCondition | undefined>>();
   readonly #warned = new Set<string>();
 
   constructor(
@@ -33,6 +33,7 @@ export class Holds {
     if (this.upstreams === undefined || this.holdMs === 0) return { kind: 'free' };
     try {
       const condition = await this.#condition(this.upstreams, organization, upstream);
+      if (condition === undefined) return { kind: 'unknown' };
       return isHeld(condition, this.clock.now(), this.holdMs)
         ? { kind: 'held', downSince: condition.downSince }
         : { kind: 'free' };
@@ -46,7 +47,7 @@ export class Holds {
     upstreams: UpstreamState,
     organization: OrganizationName,
     upstream: string,
-  ): Promise<UpstreamCondition> {
+  ): Promise<UpstreamCondition | undefined> {
     const known = await bounded(upstreams.condition(organization, upstream), ANSWER_LIMIT_MS, 'the upstream condition');
     if (!needsFreshCheck(known, this.clock.now())) return known;
     // The outcome is kept, failure included: what could not be found out once must not look known on the next page.

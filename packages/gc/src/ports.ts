@@ -112,17 +112,18 @@ export interface QuotaTags {
 
 /** What is known of an upstream. Times are ms since the epoch. */
 export interface UpstreamCondition {
+  /** Nothing can be had of it. */
   readonly down: boolean;
   readonly downSince?: number;
-  /** When it was last asked anything, whatever came of it. */
+  /** When it last answered. */
   readonly lastHeardAt?: number;
 }
 
 /** Whoever watches over the upstreams. */
 export interface UpstreamState {
   condition(organization: OrganizationName, upstream: string): Promise<UpstreamCondition>;
-  /** One fresh check of the upstream now; resolves to the condition after it. */
-  check(organization: OrganizationName, upstream: string): Promise<UpstreamCondition>;
+  /** One fresh check of the upstream now; resolves to the condition after it, to `undefined` when nothing could be asked. */
+  check(organization: OrganizationName, upstream: string): Promise<UpstreamCondition | undefined>;
 }
 
 /** The host's links: which to look at, what is known of them, and their removal. */

@@ -172,6 +172,16 @@ describe('the hold', () => {
     expect(registry.removals).toEqual([]);
   });
 
+  test('keeps the tags of an upstream that nobody could be asked about', async () => {
+    const registry = registryWithIndex();
+    registry.clock.advance({ days: 1 });
+    registry.upstream.condition = { down: false };
+    const upstreams = { ...registry.upstreams, check: async () => undefined };
+    const report = await gcOf(registry, { upstreams }).runOnce();
+    expect(report).toMatchObject({ outcome: 'done', expiredTotal: 0, kept: { upstream_unknown: 1 } });
+    expect(registry.removals).toEqual([]);
+  });
+
   test('does not apply to hosted content, which has no upstream', async () => {
     const registry = registryDueAndDown();
     const { upstream: _, ...hosted } = app;

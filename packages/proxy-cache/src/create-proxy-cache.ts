@@ -295,7 +295,8 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   }
 
   const summaries = new CachedTagSummaries(knex);
-  const upstreamState = new UpstreamStateView(settings, health, checks, tagTable);
+  const roots = new ContentRoots(knex);
+  const upstreamState = new UpstreamStateView(settings, health, checks, roots);
   const operations = proxyCacheOperations({
     settings,
     health,
@@ -358,7 +359,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
       },
       import: (repository, digest, file) => options.blobs.import(repository, digest, file),
     },
-    tags: new ExpirableTagsView(new ContentRoots(knex), tags, settings),
+    tags: new ExpirableTagsView(roots, tags, settings),
     released: new ReleasedManifestTable(knex),
     upstreams: upstreamState,
     partialFiles: { dropStale: (before, dryRun) => blobs.dropStale(before, dryRun) },

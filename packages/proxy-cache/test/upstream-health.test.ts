@@ -270,7 +270,10 @@ describe('the check at the end of a window', () => {
     upstream.fault(limited, { times: 1 });
     await cache.get(path);
     upstream.reset();
-    expect(await cache.cache.upstreams.check(ORGANIZATION, upstream.host)).toMatchObject({ down: false });
+    expect(await cache.cache.upstreams.check(ORGANIZATION, upstream.host)).toMatchObject({
+      down: true,
+      downSince: expect.any(Number),
+    });
     expect(upstream.count()).toBe(0);
     expect(await cache.cache.upstreams.check(OTHER, upstream.host)).toMatchObject({ down: false });
     expect(upstream.count()).toBe(1);

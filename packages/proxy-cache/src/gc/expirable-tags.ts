@@ -18,6 +18,7 @@ import {
   type RootGroup,
   type RootKind,
   type RootPosition,
+  referenceOf,
 } from '../postgres/content-roots.js';
 import type { CachedTags } from '../tags/cached-tags.js';
 
@@ -128,7 +129,7 @@ export class ExpirableTagsView {
     const quotas: (RootGroup & { readonly quotaBytes: number })[] = [];
     let group = cursor === undefined ? undefined : (JSON.parse(cursor) as RootGroup);
     for (let looked = 0; looked < GROUPS_PER_PAGE; looked += 1) {
-      group = await this.roots.nextGroup('tag', organization, group);
+      group = await this.roots.nextGroupOfAny(organization, group);
       if (group === undefined) return { quotas, next: undefined };
       const settings = await this.settings.find(group.organization);
       const quotaBytes = settings?.upstream === group.upstream ? (settings.quotaBytes ?? undefined) : undefined;
@@ -209,14 +210,14 @@ export class ExpirableTagsView {
   #expirable(roots: readonly ContentRoot[]): Promise<readonly ExpirableTag[]> {
     return Promise.all(
       roots.map(
-        async ({ kind, repository, reference, digest, confirmedAt, lastUsedAt, pinned }): Promise<ExpirableTag> => ({
-          repository,
-          reference: kind === 'tag' ? { kind, tag: reference as Tag } : { kind, digest },
-          digest,
-          confirmedAt,
-          lastUsedAt,
-          pinned,
-          ...(await this.#periods(repository)),
+        async (root): Promise<ExpirableTag> => ({
+          repository: root.repository,
+          reference: referenceOf(root),
+          digest: root.digest,
+          confirmedAt: root.confirmedAt,
+          lastUsedAt: root.lastUsedAt,
+          pinned: root.pinned,
+          ...(await this.#periods(root.repository)),
         }),
       ),
     );

@@ -1,17 +1,21 @@
-import type { OrganizationName, ProxyCacheSettings, ProxyCacheSettingsReader } from '@breakwater/registry-core';
+import {
+  FAILURE_CLASSES,
+  type OrganizationName,
+  type ProxyCacheSettings,
+  type ProxyCacheSettingsReader,
+} from '@breakwater/registry-core';
 import type { UpstreamHealth } from '../health/upstream-health.js';
 import type { TagChecks } from '../manifests/tag-checks.js';
-import type { CachedTagTable } from '../postgres/cached-tag-table.js';
+import { type ContentRoots, referenceOf } from '../postgres/content-roots.js';
 
 /** How an upstream is. Times are milliseconds since the epoch. */
 export interface UpstreamCondition {
+  /** Nothing can be had of it: it is out of order, or it has asked this organization to wait (429). */
   readonly down: boolean;
   readonly downSince?: number;
+  /** When it last answered. */
   readonly lastHeardAt?: number;
 }
-
-/** How many of the most recently used tags are looked through for one that can be checked. */
-const CANDIDATES = 20;
 
 /** The view that garbage collection, and whoever measures, has of upstream health. */
 export class UpstreamStateView {
@@ -19,36 +23,41 @@ export class UpstreamStateView {
     private readonly settings: ProxyCacheSettingsReader,
     private readonly health: UpstreamHealth,
     private readonly checks: TagChecks,
-    private readonly table: CachedTagTable,
+    private readonly roots: ContentRoots,
   ) {}
 
   /** The condition of the upstream that content came from. One that no organization proxies any more is not down. */
   async condition(organization: OrganizationName, upstream: string): Promise<UpstreamCondition> {
     const settings = await this.#settings(organization, upstream);
     if (settings === undefined) return { down: false };
-    const { origin } = await this.health.records(this.health.scopeOf(settings));
+    const { origin, credential } = await this.health.records(this.health.scopeOf(settings));
+    const downSince = origin.downSince ?? credential.downSince;
     return {
-      down: origin.downSince !== undefined,
-      ...(origin.downSince === undefined ? {} : { downSince: origin.downSince }),
+      down: downSince !== undefined,
+      ...(downSince === undefined ? {} : { downSince }),
       ...(origin.lastSuccessAt === undefined ? {} : { lastHeardAt: origin.lastSuccessAt }),
     };
   }
 
   /**
-   * Asks about the tag that was used last, without touching it, and resolves to the condition after it. Not while a
-   * Retry-After is in force.
+   * Asks about what the organization used last of it, a tag before a digest, without touching it, and resolves to the
+   * condition after it; `undefined` when there is nothing to ask about, so that nobody can say. While a Retry-After is in
+   * force nothing is asked, and the condition is that.
    */
-  async check(organization: OrganizationName, upstream: string): Promise<UpstreamCondition> {
+  async check(organization: OrganizationName, upstream: string): Promise<UpstreamCondition | undefined> {
     const settings = await this.#settings(organization, upstream);
     if (settings === undefined) return { down: false };
-    const { origin } = this.health.scopeOf(settings);
-    const candidates = await this.table.mostRecentlyUsed(origin, CANDIDATES);
-    const ours = candidates.find(
-      ({ repository }) => repository.organization === organization && repository.upstream === upstream,
-    );
-    const mayAsk = ours !== undefined && (await this.health.mayAsk(settings));
-    if (mayAsk) await this.checks.probe({ repository: ours.repository, tag: ours.tag }, settings);
-    return this.condition(organization, upstream);
+    if (!(await this.health.mayAsk(settings))) return this.condition(organization, upstream);
+    const group = { organization, upstream };
+    const root =
+      (await this.roots.mostRecentlyUsed('tag', group)) ?? (await this.roots.mostRecentlyUsed('digest', group));
+    if (root === undefined) return undefined;
+    const failure = await this.checks.probe(root.repository, referenceOf(root), settings);
+    const condition = await this.condition(organization, upstream);
+    if (failure === undefined || condition.down || FAILURE_CLASSES[failure].shields !== 'always') return condition;
+    // What no health remembers, an address that is not allowed for one: it is out of reach all the same.
+    const { lastHeardAt } = condition;
+    return { ...condition, down: true, ...(lastHeardAt === undefined ? {} : { downSince: lastHeardAt }) };
   }
 
   /** The origins that are known to be down: registries, token servers and content servers. */

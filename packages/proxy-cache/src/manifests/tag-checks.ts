@@ -7,12 +7,13 @@ import {
   type Reference,
   RegistryError,
   type StoredManifest,
+  type UpstreamFailureClass,
 } from '@breakwater/registry-core';
 import type { ImageCompletion } from '../completing/image-completion.js';
 import type { Emit, RequestIdSource } from '../events.js';
 import type { Claimable } from '../health/claimable.js';
 import type { UpstreamHealth } from '../health/upstream-health.js';
-import type { TagKey } from '../ports.js';
+import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { RememberedRefusals } from '../remembered-refusals.js';
 import type { CachedTag, PreviousOnMove } from '../tags/cached-tag.js';
 import { type CachedTags, tagKeyText } from '../tags/cached-tags.js';
@@ -80,22 +81,32 @@ export class TagChecks {
   }
 
   /**
-   * Asks the upstream about a tag for the sake of its health alone: nothing about the tag is written, so that a collector
-   * which wants to know how the upstream is does not make young again what it is about to expire.
+   * Asks the upstream about a manifest for the sake of its health alone: nothing about it is written, so that a collector
+   * which wants to know how the upstream is does not make young again what it is about to expire. Resolves to how that
+   * failed, if it did.
    */
-  async probe(key: TagKey, settings: ProxyCacheSettings): Promise<void> {
+  async probe(
+    repository: ProxiedRepository,
+    reference: Reference,
+    settings: ProxyCacheSettings,
+  ): Promise<UpstreamFailureClass | undefined> {
     const scope = this.health.scopeOf(settings);
     const signal = this.#deadline();
-    this.emit('upstream-request', { ...about(key), purpose: 'check' });
+    const asked = about(repository, reference);
+    this.emit('upstream-request', { ...asked, purpose: 'check' });
     try {
-      const reference: Reference = { kind: 'tag', tag: key.tag };
-      await this.upstreams.registry(settings).headManifest(key.repository.name, reference, signal);
+      const upstream = this.upstreams.registry(settings);
+      const { digest } = await upstream.headManifest(repository.name, reference, signal);
+      // Who does not answer HEAD may not even have been asked.
+      if (digest === undefined) await upstream.getManifest(repository.name, reference, signal);
       await this.health.succeeded(scope);
+      return undefined;
     } catch (error) {
       if (!isUpstreamError(error)) throw error;
       if (this.#closing.signal.aborted) throw shuttingDown();
-      this.failures.tell(settings, about(key), error, undefined);
+      this.failures.tell(settings, asked, error, undefined);
       await this.health.failed(scope, error, false);
+      return error.failureClass;
     }
   }
 
@@ -119,7 +130,7 @@ export class TagChecks {
     const report = async (error: UpstreamError) => {
       if (reported && error.failureClass === 'timeout') return;
       reported = true;
-      this.failures.tell(settings, about(key), error, requestId);
+      this.failures.tell(settings, about(key.repository, tagReference(key)), error, requestId);
       await this.health.failed(this.health.scopeOf(settings), error, isClaimed);
     };
     const result = this.#ask(key, settings, entry, report)
@@ -162,7 +173,8 @@ export class TagChecks {
       }
       const manifest = await this.#fetch(key, upstream, signal);
       await this.health.succeeded(this.health.scopeOf(settings));
-      if (told !== undefined && told !== manifest.digest) this.emit('head-get-mismatch', about(key));
+      if (told !== undefined && told !== manifest.digest)
+        this.emit('head-get-mismatch', about(key.repository, tagReference(key)));
       // Stored and linked first, so that a collector never finds the tag pointing at what it is about to remove (G3).
       await this.manifests.put(key.repository, manifest);
       const onMove = await this.#onMove(key, settings, entry, manifest);
@@ -191,14 +203,14 @@ export class TagChecks {
 
   /** The digest that HEAD tells; `undefined` when it does not. It never decides what is stored: bytes do (S15). */
   async #headDigest(key: TagKey, upstream: UpstreamRegistry, signal: AbortSignal): Promise<Digest | undefined> {
-    const reference: Reference = { kind: 'tag', tag: key.tag };
-    this.emit('upstream-request', { ...about(key), purpose: 'check' });
+    const reference = tagReference(key);
+    this.emit('upstream-request', { ...about(key.repository, reference), purpose: 'check' });
     return (await upstream.headManifest(key.repository.name, reference, signal)).digest;
   }
 
   async #fetch(key: TagKey, upstream: UpstreamRegistry, signal: AbortSignal): Promise<StoredManifest> {
-    this.emit('upstream-request', { ...about(key), purpose: 'manifest' });
-    return fetchManifest(upstream, key.repository.name, { kind: 'tag', tag: key.tag }, signal);
+    this.emit('upstream-request', { ...about(key.repository, tagReference(key)), purpose: 'manifest' });
+    return fetchManifest(upstream, key.repository.name, tagReference(key), signal);
   }
 
   #deadline(): AbortSignal {
@@ -219,10 +231,10 @@ function answered(error: UpstreamError): RunningCheck {
   return { result: Promise.resolve({ kind: 'failed', error }), overdue: async () => error };
 }
 
-function about({ repository, tag }: TagKey) {
-  return {
-    organization: repository.organization,
-    repository: repository.name,
-    reference: formatReference({ kind: 'tag', tag }),
-  };
+function about({ organization, name }: ProxiedRepository, reference: Reference) {
+  return { organization, repository: name, reference: formatReference(reference) };
+}
+
+function tagReference({ tag }: TagKey): Reference {
+  return { kind: 'tag', tag };
 }

@@ -3,7 +3,9 @@ import {
   CollectionSupersededError,
   type Digest,
   type OrganizationName,
+  type Reference,
   type RepositoryName,
+  type Tag,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { ProxiedRepository } from '../ports.js';
@@ -106,6 +108,29 @@ export class ContentRoots {
       },
     );
     return row === undefined ? undefined : { organization: row.organization, upstream: row.upstream };
+  }
+
+  /** The first organization and upstream after another that has roots of any kind. Reads two rows. */
+  async nextGroupOfAny(
+    organization: OrganizationName | undefined,
+    after: RootGroup | undefined,
+  ): Promise<RootGroup | undefined> {
+    const [tag, digest] = await Promise.all([
+      this.nextGroup('tag', organization, after),
+      this.nextGroup('digest', organization, after),
+    ]);
+    if (tag === undefined || digest === undefined) return tag ?? digest;
+    return isBefore(digest, tag) ? digest : tag;
+  }
+
+  /** The root of a kind that a group used last, pinned or not. Reads one row. */
+  async mostRecentlyUsed(kind: RootKind, group: RootGroup): Promise<ContentRoot | undefined> {
+    const [row] = await this.#select(
+      `${select(kind)} where organization = :organization and upstream = :upstream
+        order by last_used_at desc limit 1`,
+      { ...group },
+    );
+    return row === undefined ? undefined : toRoot(row);
   }
 
   /**
@@ -221,6 +246,17 @@ export class ContentRoots {
     const { rows } = await this.knex.raw<{ readonly rows: readonly Row[] }>(sql, bindings);
     return rows;
   }
+}
+
+/** What the manifest of a root is asked for by. */
+export function referenceOf({ kind, reference, digest }: ContentRoot): Reference {
+  return kind === 'tag' ? { kind, tag: reference as Tag } : { kind, digest };
+}
+
+/** In the order of the database, whose names are compared by their bytes. */
+function isBefore(one: RootGroup, other: RootGroup): boolean {
+  if (one.organization !== other.organization) return one.organization < other.organization;
+  return one.upstream < other.upstream;
 }
 
 /** The clock whose bound is the earlier one. */

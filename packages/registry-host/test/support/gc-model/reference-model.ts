@@ -337,8 +337,8 @@ export class ReferenceModel {
       return isDown ? 'stays' : 'either';
     }
     if (!isDown) return 'goes';
-    // Who has not heard of an upstream for long asks before anything goes; and it takes a tag to ask about.
-    const asks = (lastSuccessAt === undefined || now - lastSuccessAt > BELIEVED_MS) && of.tags.size > 0;
+    // Who has not heard of an upstream for long asks before anything goes.
+    const asks = lastSuccessAt === undefined || now - lastSuccessAt > BELIEVED_MS;
     return asks ? 'stays' : 'either';
   }
 
