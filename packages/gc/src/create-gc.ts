@@ -20,7 +20,7 @@ import { currentHold, type Hold } from './holds.js';
 import { gcOperations } from './http/gc-operations.js';
 import { gcRouter } from './http/gc-router.js';
 import { readPeriods } from './options.js';
-import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, UpstreamState } from './ports.js';
+import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, StoreReadiness, UpstreamState } from './ports.js';
 import { postgresJournal } from './postgres/postgres-journal.js';
 import { recordedRuns } from './postgres/recorded-runs.js';
 import { type RunTimes, runTimes } from './postgres/run-times.js';
@@ -50,6 +50,8 @@ export interface GcOptions {
   readonly upstreams?: UpstreamState | undefined;
   /** Without it links stay: for hosts whose own collector removes them. */
   readonly sweep?: LinkSweep | undefined;
+  /** Asked before a run does anything, dry runs too: without it nobody looks whether the store is mounted. */
+  readonly store?: StoreReadiness | undefined;
   /** Without it the store is left alone. */
   readonly disposal?: ContentDisposal | undefined;
   /** Whose quotas are kept; needs `usage`, and `sweep` to free what is over. Without it there are none. */
@@ -119,6 +121,7 @@ export function createGc(options: GcOptions): Gc {
       released: options.released,
       upstreams: options.upstreams,
       sweep: options.sweep,
+      store: options.store,
       disposal: options.disposal,
       usage: options.usage,
       quotas: options.quotas,

@@ -32,9 +32,14 @@ export class GcError extends Error {
   }
 }
 
-/** The class of any failure: its `code` where it has one, else its name. Safe to show: it holds no message. */
+/**
+ * The class of any failure: what its detail calls the problem, its `code` where it has one, else its name. Safe to show: it
+ * holds no message.
+ */
 export function errorClass(error: unknown): string {
-  const { code, name } = (error ?? {}) as { readonly code?: unknown; readonly name?: unknown };
+  const { code, name, detail } = (error ?? {}) as Readonly<Record<'code' | 'name' | 'detail', unknown>>;
+  const { problem } = (detail ?? {}) as { readonly problem?: unknown };
+  if (typeof problem === 'string') return problem;
   if (typeof code === 'string') return code;
   return typeof name === 'string' ? name : 'unknown';
 }

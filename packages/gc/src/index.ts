@@ -23,6 +23,7 @@ export type {
   QuotaTags,
   ReleasedManifest,
   ReleasedManifests,
+  StoreReadiness,
   UpstreamCondition,
   UpstreamOf,
   UpstreamState,

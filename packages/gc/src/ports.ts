@@ -126,5 +126,11 @@ export interface UpstreamState {
   check(organization: OrganizationName, upstream: string): Promise<UpstreamCondition | undefined>;
 }
 
+/** Whoever knows whether the store is there. */
+export interface StoreReadiness {
+  /** Resolves when it is; rejects when it is not mounted, belongs to another database, or cannot be read. */
+  check(): Promise<void>;
+}
+
 /** The host's links: which to look at, what is known of them, and their removal. */
 export type LinkSweep = ContentSweep & SweepCandidates & Partial<SweepQueue>;

@@ -84,6 +84,9 @@ export interface Braked {
   readonly of: number;
 }
 
+/** The step that looks whether the store is there has nothing to count. */
+export type NoNumbers = Record<never, never>;
+
 /** Numbers of the step that expires tags. */
 export interface ExpireNumbers {
   /** Tags looked at. */
@@ -164,6 +167,7 @@ type Step<Name extends string, Numbers> = Readonly<Numbers> & {
 
 /** What one step did, or in a dry run would have done. */
 export type StepReport =
+  | Step<'check_store', NoNumbers>
   | Step<'expire_tags', ExpireNumbers>
   | Step<'reclaim_for_quota', QuotaNumbers>
   | Step<'plan_sweep', PlanNumbers>

@@ -9,7 +9,7 @@ import type {
 } from '@breakwater/registry-core';
 import type { Brake } from './brake.js';
 import type { Holds } from './holds.js';
-import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, UpstreamState } from './ports.js';
+import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, StoreReadiness, UpstreamState } from './ports.js';
 import type { StepReport } from './report.js';
 import type { RunRecord } from './run-journal.js';
 import type { StepClock } from './step-clock.js';
@@ -23,6 +23,7 @@ export interface RunParts {
   readonly released: ReleasedManifests | undefined;
   readonly upstreams: UpstreamState | undefined;
   readonly sweep: LinkSweep | undefined;
+  readonly store: StoreReadiness | undefined;
   readonly disposal: ContentDisposal | undefined;
   readonly usage: ContentUsage | undefined;
   readonly quotas: QuotaTags | undefined;

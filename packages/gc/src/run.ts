@@ -70,10 +70,17 @@ class Run {
 
   async perform(): Promise<GcReport> {
     const { brake } = this.#tools;
+    if (!(await this.#isStoreThere())) return this.#report();
     if (this.identity.dryRun) await this.#plan();
     else if (!(await this.#isBrakedAhead())) await this.#collect();
     if (brake.found !== undefined && !this.identity.dryRun) this.#tellBraked(brake.found);
     return this.#report();
+  }
+
+  /** Everything would be missing from a store that is not mounted, and nothing could be had again (F113). */
+  async #isStoreThere(): Promise<boolean> {
+    const { store } = this.parts;
+    return store === undefined || this.#tools.steps.run('check_store', {}, () => store.check());
   }
 
   /** What a run would do. */

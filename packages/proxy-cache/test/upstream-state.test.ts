@@ -73,11 +73,11 @@ test('with nothing to ask about nobody knows, and nobody is asked', async () => 
 test('an upstream that is known not to answer HEAD is asked with GET, so that it is not taken to be up', async () => {
   upstream.fault({ kind: 'head-refused' });
   const { cache, get } = await cluster.startCache();
-  for (let times = 0; times < 2; times += 1) {
-    expect((await get('/v2/acme/app/manifests/v1')).status).toBe(200);
-    cluster.clock.advance({ minutes: 59 });
-    cluster.clock.advance({ minutes: 2 * (1 - times) });
-  }
+  const path = '/v2/acme/app/manifests/v1';
+  expect((await get(path)).status).toBe(200);
+  cluster.clock.advance({ minutes: 61 });
+  // HEAD, and then GET, which shows that it is HEAD that is refused.
+  expect((await get(path)).status).toBe(200);
   upstream.reset();
   expect(await cache.upstreams.check(ORGANIZATION, upstream.host)).toMatchObject({ down: false });
   expect(upstream.count({ method: 'GET', kind: 'manifest' })).toBe(1);

@@ -384,6 +384,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     released: proxyCache.released,
     upstreams: proxyCache.upstreams,
     sweep: new PostgresContentSweep({ database, clock, logger }),
+    store: content.mark,
     disposal: content.disposal,
     usage: new PostgresContentUsage({ database }),
     quotas: proxyCache.tags,

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -230,6 +230,39 @@ test('over its quota an organization keeps what was pulled last, and nothing tha
   expect(await blobFiles(breakwater)).toBe(2);
   await upstream.kill();
   expect((await pullImage(breakwater.url, `${organization}/team/app2`, 'v1')).problems).toEqual([]);
+});
+
+test('a store that looks unmounted is left alone, and not a row goes: neither what is due nor what is over a quota (F113)', async () => {
+  const { clock, upstream, breakwater } = await setUp();
+  upstream.add('team/app', 'v1', buildImage({ seed: 7 }));
+  const organization = await breakwater.proxyOrganization(settings(upstream));
+  await pullAndStore(breakwater, `${organization}/team/app`);
+  await breakwater.api('PUT', `/api/v1/organization/${organization}/proxycache`, { quota_bytes: 1 });
+  clock.advance({ hours: 5 });
+  const { knex } = breakwater.state.database;
+  const rows = async () => {
+    const { rows: tables } = await knex.raw<{ rows: { name: string }[] }>(
+      `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'gc_run' ORDER BY 1`,
+    );
+    const contents = tables.map(async ({ name }) => [
+      name,
+      await knex.raw(`SELECT t::text FROM "${name}" t ORDER BY 1`),
+    ]);
+    return (await Promise.all(contents)).map(([name, found]) => [name, found.rows]);
+  };
+  const store = join(breakwater.state.directory, 'storage');
+  await rename(store, `${store}.unmounted`);
+  const before = await rows();
+  for (const query of ['?dry_run=true', '', '?force=true', `?organization=${organization}`]) {
+    const { status, body } = await breakwater.api('POST', `/api/v1/gc/run${query}`);
+    expect({ status, body }).toMatchObject({
+      status: 200,
+      body: { outcome: 'failed', expired_total: 0, steps: [{ name: 'check_store', error: 'STORE_UNMOUNTED' }] },
+    });
+  }
+  expect(await rows()).toEqual(before);
+  await rename(`${store}.unmounted`, store);
+  expect(await collect(breakwater)).toMatchObject({ outcome: 'done', freed: { manifests: 1 } });
 });
 
 test('with a hold of 0 the outage keeps nothing', async () => {
