@@ -13,6 +13,7 @@ import {
   startFaultUpstream,
 } from '@breakwater/test-kit';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { nodeSpoolDisk } from '../src/index.js';
 import { type TestCache, type TestCacheOptions, until } from './support/cluster.js';
 import { closeQuietly } from './support/upstream-client.js';
 import { useCluster } from './support/use-cluster.js';
@@ -119,6 +120,30 @@ describe('one unbroken body', () => {
     await until('it is under way', () => upstream.count({ server: 'cdn' }) > 0);
     upstream.fault({ kind: 'status', status: 403 }, { ...cdn, times: 1 });
     expect(isWhole(await answer)).toBe(true);
+  });
+});
+
+describe('without a disk', () => {
+  const full = () => Promise.reject(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
+
+  test('what goes straight to the client is gone on with as well', async () => {
+    await cache.stop();
+    await start({ spoolDisk: { ...nodeSpoolDisk, writev: full } });
+    breaks(3 * MIB, { times: 2 });
+    expect(isWhole(await cache.get(path))).toBe(true);
+    // The download broke off at the disk; then the client's own was asked for.
+    expect(ranges().slice(1)).toEqual([undefined, `bytes=${3 * MIB}-`]);
+  });
+
+  test('pieces that do not fit together are cut before the last byte', async () => {
+    await cache.stop();
+    await start({ spoolDisk: { ...nodeSpoolDisk, writev: full } });
+    breaks(3 * MIB, { times: 2 });
+    const answer = cache.get(path);
+    await until('the rest is asked for', () => ranges().length === 2);
+    upstream.fault({ kind: 'bit-flip' }, { ...BLOBS, times: 1 });
+    const { cut, bytes } = await answer;
+    expect([cut, bytes.byteLength < size]).toEqual([true, true]);
   });
 });
 

@@ -16,17 +16,19 @@ import { contentKey } from '../manifests/hot-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
 import type { RememberedRefusals } from '../remembered-refusals.js';
 import type { Deadlines } from '../upstream/deadlines.js';
-import { idleGuarded } from '../upstream/read-body.js';
 import type { UpstreamClient } from '../upstream/upstream-client.js';
 import { isUpstreamError } from '../upstream/upstream-error.js';
 import type { UpstreamBlob } from '../upstream/upstream-registry.js';
 import type { UpstreamFailures } from '../upstream-failures.js';
+import { Deadline } from './deadline.js';
 import { DownloadLease, type DownloadLeases } from './download-leases.js';
 import type { DownloadLimits, DownloadSlots } from './download-slots.js';
 import { FailoverBlob } from './failover-blob.js';
 import { FollowedDownload } from './follow-download.js';
 import { GrowingBlob } from './growing-blob.js';
 import type { Admission, QuotaGate } from './quota-gate.js';
+import { slowestTransferMs } from './rate-floor.js';
+import { resumedChunks } from './resumed-chunks.js';
 import type { Spool, SpoolUsage } from './spool.js';
 import type { SpoolFile } from './spool-file.js';
 import { isStorageFailure, quotaFull, storageFailure } from './storage-failure.js';
@@ -172,18 +174,17 @@ export class PullThroughBlobs {
       release();
     };
     try {
-      const { body, size, from } = await this.#open(
-        pull,
-        0,
-        deadline.signal,
-        Math.max(0, firstByteBy - performance.now()),
-      );
+      const ask = (from: number, budgetMs = deadlines.clientBudgetMs) =>
+        this.#open(pull, from, deadline.signal, budgetMs);
+      const answer = await ask(0, Math.max(0, firstByteBy - performance.now()));
+      const { size, from, body } = answer;
       if (size === undefined || from !== 0) {
         body.destroy();
         throw failure;
       }
+      deadline.allow(slowestTransferMs(size));
       this.#tellNotStored(pull, failure);
-      const chunks = idleGuarded(body, { idleMs: deadlines.idleMs, signal: deadline.signal });
+      const chunks = resumedChunks(answer, { size, idleMs: deadlines.idleMs, signal: deadline.signal, ask });
       return new UncachedBlob({ digest, size, chunks, onClosed });
     } catch (error) {
       onClosed();
@@ -409,7 +410,10 @@ export class PullThroughBlobs {
       ask: async (from) => {
         const answer = await this.#open(pull, from, deadline.signal, budgetMs);
         budgetMs = deadlines.clientBudgetMs;
-        if (answer.size !== undefined) admission ??= await quota.admit(settings, answer.size);
+        if (answer.size !== undefined) {
+          deadline.allow(slowestTransferMs(answer.size));
+          admission ??= await quota.admit(settings, answer.size);
+        }
         fate.isKept = admission?.isKept ?? true;
         return answer;
       },
@@ -537,36 +541,6 @@ function refusalKey({ settings, repository, digest }: Omit<BlobPull, 'requestId'
 
 function missHeaders({ isKept }: Fate): ExtraHeaders {
   return forwardedHeaders('uri-miss', isKept, isKept ? undefined : 'quota');
-}
-
-/** A deadline below another one. */
-class Deadline {
-  readonly #controller = new AbortController();
-  readonly #abort = () => this.#controller.abort();
-  readonly #timer: NodeJS.Timeout;
-
-  constructor(
-    private readonly parent: AbortSignal,
-    ms: number,
-  ) {
-    this.#timer = setTimeout(this.#abort, ms);
-    if (parent.aborted) this.#abort();
-    else parent.addEventListener('abort', this.#abort, { once: true });
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** Only the other one is left. */
-  cancel(): void {
-    clearTimeout(this.#timer);
-  }
-
-  clear(): void {
-    this.cancel();
-    this.parent.removeEventListener('abort', this.#abort);
-  }
 }
 
 function asStorageFailure(cause: unknown): never {

@@ -24,6 +24,8 @@ export interface TransferOptions {
   readonly ask: (from: number) => Promise<UpstreamBlob>;
   /** Told once the upstream has said the size in bytes. */
   readonly onSize: (size: number) => void;
+  /** Milliseconds that only go up, default the process's own. */
+  readonly now?: () => number;
 }
 
 /**
@@ -112,11 +114,15 @@ export class Transfer {
     return this.reached < this.#size ? new UpstreamError('connect', 'the upstream stopped before the end') : undefined;
   }
 
-  /** A body without a told length ended, which is how it breaks as well; the next answer by range tells the size. */
+  /**
+   * A body without a told length ended, which is how it breaks as well; the next answer by range tells the size. Where there is
+   * no such answer, or nothing new came, what is here is all, and wrong.
+   */
   #endedUntold(reachedBefore: number): UpstreamError {
-    const mismatch = 'the upstream sent a blob that does not match its digest';
-    if (!this.#ranges || this.reached === reachedBefore) throw new UpstreamError('integrity', mismatch);
-    return new UpstreamError('integrity', mismatch);
+    const wrong = new UpstreamError('integrity', 'the upstream sent a blob that does not match its digest');
+    const mayGoOn = this.#ranges && this.reached > reachedBefore;
+    if (!mayGoOn) throw wrong;
+    return wrong;
   }
 
   /** Asks; `undefined` when the answer is of no use, and ranges are not to be asked for any more. */
@@ -156,21 +162,26 @@ export class Transfer {
   async #fill({ body, from }: UpstreamBlob): Promise<void> {
     const { file, blob, idleMs, signal } = this.options;
     const writer = new SpoolWriter(file, blob, this.reached);
+    const now = this.options.now ?? (() => performance.now());
     const rate = new RateFloor();
     const known = from < this.reached ? new KnownPrefix(this.reached, this.#verifier.digest) : undefined;
+    let askedAt = now();
     try {
       for await (const chunk of idleGuarded(body, { idleMs, signal })) {
-        if (!rate.holds(chunk.byteLength)) {
+        if (!rate.holds(chunk.byteLength, now() - askedAt)) {
           this.#isHopeless = true;
           throw new UpstreamError('timeout', 'the upstream sends too slowly');
         }
         const news = known === undefined ? chunk : known.skip(chunk);
-        if (news.byteLength === 0) continue;
-        this.#verifier.update(news);
-        if (this.#size !== undefined && this.reached > this.#size) {
-          throw new UpstreamError('integrity', 'the upstream sent more bytes than it announced');
+        if (news.byteLength > 0) {
+          this.#verifier.update(news);
+          if (this.#size !== undefined && this.reached > this.#size) {
+            throw new UpstreamError('integrity', 'the upstream sent more bytes than it announced');
+          }
+          await writer.add(news);
         }
-        await writer.add(news);
+        // What it took us, and our disk, is not the upstream's.
+        askedAt = now();
       }
     } finally {
       body.destroy();

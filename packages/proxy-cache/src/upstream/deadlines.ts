@@ -10,7 +10,7 @@ export interface Deadlines {
   readonly idleMs: number;
   /** A whole manifest, default 30,000. */
   readonly manifestMs: number;
-  /** A whole blob, default 60 minutes. */
+  /** A whole blob, default 60 minutes; a large one has as long as it takes at 1 KiB/s (P2). */
   readonly blobMs: number;
   /** How long a pull waits for a check while a copy can be served, default 2,000. */
   readonly checkBudgetMs: number;
