@@ -468,8 +468,8 @@ describe('the audit', () => {
       "alter table proxy_cache_audit add constraint none check (at < '2000-01-01') not valid",
     );
     try {
-      expect((await server.call('PUT', path, { expiration_s: 1 })).status).toBe(503);
-      expect((await server.call('DELETE', path)).status).toBe(503);
+      expect((await server.call('PUT', path, { expiration_s: 1 })).status).toBe(500);
+      expect((await server.call('DELETE', path)).status).toBe(500);
     } finally {
       await cluster.database.knex.raw('alter table proxy_cache_audit drop constraint none');
     }

@@ -1,4 +1,11 @@
 export { type Clock, systemClock } from './clock.js';
+export {
+  callDatabase,
+  type DatabaseCallOptions,
+  type DatabaseUnavailableOptions,
+  databaseUnavailable,
+  isDatabaseUnavailable,
+} from './database-call.js';
 export { FAILURE_CLASSES, type FailureClass, type OutageClass, type UpstreamFailureClass } from './failures.js';
 export type { Access, AccessAction, AccessTarget, Principal } from './host/access.js';
 export type { BlobStore, OpenBlob } from './host/blob-store.js';

@@ -1,5 +1,5 @@
 import type { Logger } from '@breakwater/registry-core';
-import { errorCode } from '../database-error.js';
+import { errorCode } from './error-code.js';
 import { withDeadline } from './with-deadline.js';
 
 export interface ChangePollOptions {

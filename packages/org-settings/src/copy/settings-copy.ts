@@ -1,15 +1,16 @@
-import type {
-  Logger,
-  OrganizationName,
-  ProxyCacheSettings,
-  ProxyCacheSettingsReader,
-  RegistryError,
+import {
+  databaseUnavailable,
+  type Logger,
+  type OrganizationName,
+  type ProxyCacheSettings,
+  type ProxyCacheSettingsReader,
+  type RegistryError,
 } from '@breakwater/registry-core';
 import { LRUCache } from 'lru-cache';
 import type { SecretBox } from '../credentials/secret-box.js';
-import { errorCode, settingsUnusable } from '../database-error.js';
 import type { SettingsReads, StoredSettings } from '../settings-store.js';
 import { ChangePoll } from './change-poll.js';
+import { errorCode } from './error-code.js';
 import { withDeadline } from './with-deadline.js';
 
 export interface SettingsCopyOptions {
@@ -167,10 +168,8 @@ export class SettingsCopy implements ProxyCacheSettingsReader {
 }
 
 function unusable(cause: unknown): RegistryError {
-  return settingsUnusable(
+  const message =
     'the upstream credentials of this organization cannot be decrypted: an operator must restore the secret key, ' +
-      'or an administrator of the organization must enter the credentials again',
-    'credentials_unreadable',
-    cause,
-  );
+    'or an administrator of the organization must enter the credentials again';
+  return databaseUnavailable(cause, { message, detail: { problem: 'credentials_unreadable' } });
 }

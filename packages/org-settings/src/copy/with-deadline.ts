@@ -1,4 +1,4 @@
-import { databaseUnavailable } from '../database-error.js';
+import { databaseUnavailable } from '@breakwater/registry-core';
 
 /**
  * The promise's outcome, or RegistryError UNAVAILABLE after so many ms. A frozen database neither answers nor fails, and

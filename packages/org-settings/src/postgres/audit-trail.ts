@@ -1,6 +1,5 @@
-import type { Clock } from '@breakwater/registry-core';
+import { type Clock, callDatabase } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { databaseUnavailable } from '../database-error.js';
 import type { AuditTrail } from '../settings-store.js';
 import { insertAudit, nextChange } from './settings-writes.js';
 
@@ -16,26 +15,22 @@ interface AuditRow {
 export function createAuditTrail(knex: Knex, clock: Clock): AuditTrail {
   return {
     async record(organization, entry) {
-      try {
-        await knex.transaction(async (transaction) => {
+      await callDatabase(() =>
+        knex.transaction(async (transaction) => {
           const change = await nextChange(transaction);
           await insertAudit(transaction, change, organization, entry, new Date(clock.now()));
-        });
-      } catch (error) {
-        throw databaseUnavailable(error);
-      }
+        }),
+      );
     },
 
     async prune(before, limit) {
-      try {
-        const { rowCount } = await knex.raw<{ rowCount: number }>(
+      const { rowCount } = await callDatabase(() =>
+        knex.raw<{ rowCount: number }>(
           'delete from proxy_cache_audit where ctid in (select ctid from proxy_cache_audit where at < ? limit ?)',
           [new Date(before), limit],
-        );
-        return rowCount;
-      } catch (error) {
-        throw databaseUnavailable(error);
-      }
+        ),
+      );
+      return rowCount;
     },
 
     async list({ organization, before, from, until, performedBy, limit }) {
@@ -47,17 +42,14 @@ export function createAuditTrail(knex: Knex, clock: Clock): AuditTrail {
       if (from !== undefined) query.where('at', '>=', new Date(from));
       if (until !== undefined) query.where('at', '<', new Date(until));
       if (performedBy !== undefined) query.where({ performed_by: performedBy });
-      try {
-        return (await query).map((row) => ({
-          changeNumber: Number(row.change_number),
-          performedBy: row.performed_by,
-          kind: row.kind,
-          changes: row.changes,
-          at: row.at.getTime(),
-        }));
-      } catch (error) {
-        throw databaseUnavailable(error);
-      }
+      const rows = await callDatabase(() => query, { idempotent: true });
+      return rows.map((row) => ({
+        changeNumber: Number(row.change_number),
+        performedBy: row.performed_by,
+        kind: row.kind,
+        changes: row.changes,
+        at: row.at.getTime(),
+      }));
     },
   };
 }

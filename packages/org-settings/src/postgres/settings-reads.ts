@@ -1,6 +1,5 @@
-import type { OrganizationName } from '@breakwater/registry-core';
+import { callDatabase, type OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { databaseUnavailable } from '../database-error.js';
 import type { SettingsReads, StoredSettings, UpstreamReads } from '../settings-store.js';
 import { SETTINGS_COLUMNS, type SettingsRow, storedSettings } from './settings-row.js';
 
@@ -16,12 +15,10 @@ type MaybeRow = SettingsRow | { readonly [column in keyof SettingsRow]: null };
 /** Reads settings from Postgres. Each query takes settings and change number from one snapshot. */
 export function createSettingsReads(knex: Knex): SettingsReads & UpstreamReads {
   async function query<Row>(sql: string, bindings: readonly Knex.RawBinding[] = []): Promise<readonly Row[]> {
-    try {
-      const result: { readonly rows: readonly Row[] } = await knex.raw(sql, [...bindings]);
-      return result.rows;
-    } catch (error) {
-      throw databaseUnavailable(error);
-    }
+    const { rows } = await callDatabase(() => knex.raw<{ readonly rows: readonly Row[] }>(sql, [...bindings]), {
+      idempotent: true,
+    });
+    return rows;
   }
 
   async function changeNumber(): Promise<number> {

@@ -1,6 +1,5 @@
-import type { Clock } from '@breakwater/registry-core';
+import { type Clock, callDatabase } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { databaseUnavailable } from '../database-error.js';
 import type { AuditEntry, SettingsWrite, SettingsWrites } from '../settings-store.js';
 import { SETTINGS_COLUMNS, type SettingsRow, storedSettings } from './settings-row.js';
 
@@ -12,7 +11,7 @@ export function createSettingsWrites(knex: Knex, clock: Clock): SettingsWrites {
     audit: AuditEntry,
     statement: (change: number, at: Date) => readonly [sql: string, bindings: Knex.ValueDict],
   ): Promise<{ readonly row: SettingsRow; readonly change: number } | undefined> {
-    try {
+    return callDatabase(async () => {
       const transaction = await knex.transaction();
       try {
         const change = await nextChange(transaction);
@@ -31,9 +30,7 @@ export function createSettingsWrites(knex: Knex, clock: Clock): SettingsWrites {
         await transaction.rollback().catch(() => undefined);
         throw error;
       }
-    } catch (error) {
-      throw databaseUnavailable(error);
-    }
+    });
   }
 
   return {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock, Logger, UpstreamFailureClass } from '@breakwater/registry-core';
+import { type Clock, callDatabase, type Logger, type UpstreamFailureClass } from '@breakwater/registry-core';
 import type { DownloadKey, DownloadLeaseTable, LeaseRecord } from '../postgres/download-lease-table.js';
-import { orUnavailable } from '../postgres/unavailable.js';
+import { repeatable } from '../postgres/repeatable.js';
 import { isUpstreamError, UpstreamError } from '../upstream/upstream-error.js';
 import { hasEnded, ownIdentity } from './process-identity.js';
 
@@ -36,7 +36,7 @@ export class DownloadLeases {
     let ended: string | undefined;
     for (;;) {
       const now = this.clock.now();
-      if (await orUnavailable(this.table.claim(key, holder, now, now + this.leaseMs, ended))) {
+      if (await callDatabase(() => this.table.claim(key, holder, now, now + this.leaseMs, ended))) {
         return new DownloadLease(key, holder, this.table, this.clock, this.logger, this.leaseMs);
       }
       const held = await this.find(key);
@@ -49,12 +49,12 @@ export class DownloadLeases {
 
   /** @throws RegistryError UNAVAILABLE with reason `database` */
   find(key: DownloadKey): Promise<LeaseRecord | undefined> {
-    return orUnavailable(this.table.find(key));
+    return repeatable(() => this.table.find(key));
   }
 
   /** Those who download into a spool now. @throws RegistryError UNAVAILABLE with reason `database` */
   holders(spool: string): Promise<ReadonlySet<string>> {
-    return orUnavailable(this.table.holders(spool, this.clock.now()));
+    return repeatable(() => this.table.holders(spool, this.clock.now()));
   }
 
   /** Forgets failures that everybody has heard of, and leases that somebody left behind. */

@@ -1,7 +1,7 @@
 import type { Digest, OrganizationName, RepositoryName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { CachedListing, Listing, ListingKey, ListingKind } from '../listings/listing.js';
-import { orUnavailable } from './unavailable.js';
+import { repeatable } from './repeatable.js';
 
 interface KeyRow {
   readonly organization: string;
@@ -34,7 +34,7 @@ export class CachedListingTable {
 
   /** @throws RegistryError UNAVAILABLE when the database cannot be asked */
   async find(key: ListingKey): Promise<CachedListing | undefined> {
-    const row = await orUnavailable(this.knex<ListingRow>('cached_listing').where(columns(key)).first());
+    const row = await repeatable(() => this.knex<ListingRow>('cached_listing').where(columns(key)).first());
     return row === undefined ? undefined : toListing(row);
   }
 

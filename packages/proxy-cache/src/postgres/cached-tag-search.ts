@@ -2,7 +2,7 @@ import type { Digest, OrganizationName, RepositoryName, Tag } from '@breakwater/
 import type { Knex } from 'knex';
 import type { ListedTag } from '../cache-view/cached-tag-view.js';
 import type { CachedTagState } from '../decision/freshness.js';
-import { orUnavailable } from './unavailable.js';
+import { repeatable } from './repeatable.js';
 
 /** What the list of cached tags can be sorted by. */
 export const TAG_SORTS = ['reference', 'last_pull', 'confirmed'] as const;
@@ -86,7 +86,7 @@ export class CachedTagSearch {
     const position = column === undefined ? ':repository, :tag' : ':value::timestamptz, :repository, :tag';
     const beyond = after === undefined ? '' : `and (${keys.join(', ')}) ${descending ? '<' : '>'} (${position})`;
     const direction = descending ? 'desc' : 'asc';
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly TagRow[] }>(
         `select repository, tag, digest, confirmed_at, last_used_at, pinned from cached_tag
          where ${where} ${beyond} order by ${keys.map((key) => `${key} ${direction}`).join(', ')} limit :limit`,
@@ -99,7 +99,7 @@ export class CachedTagSearch {
   /** How many there are, up to `TAGS_COUNTED_UP_TO`. */
   async count(search: TagSearch): Promise<number> {
     const { where, bindings } = conditions(search);
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly { readonly n: number }[] }>(
         `select count(*)::int as n from (select 1 from cached_tag where ${where} limit :most) counted`,
         { ...bindings, most: TAGS_COUNTED_UP_TO },

@@ -1,6 +1,6 @@
 import type { OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { orUnavailable } from './unavailable.js';
+import { repeatable } from './repeatable.js';
 
 /** What an organization has cached of its upstream. Times are ms since the epoch. */
 export interface CachedTagSummary {
@@ -31,7 +31,7 @@ export class CachedTagSummaries {
    */
   async find(organization: OrganizationName, upstream: string, lapsedBefore: number): Promise<CachedTagSummary> {
     const ours = 'from cached_tag where organization = :organization and upstream = :upstream';
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly SummaryRow[] }>(
         `select
            (select count(*)::int from (select 1 ${ours} limit :most) t) as tags,

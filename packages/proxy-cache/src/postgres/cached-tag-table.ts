@@ -2,7 +2,7 @@ import type { Digest, OrganizationName, RepositoryName, Tag } from '@breakwater/
 import type { Knex } from 'knex';
 import type { ProxiedRepository, TagKey } from '../ports.js';
 import type { CachedTag, PreviousOnMove } from '../tags/cached-tag.js';
-import { orUnavailable } from './unavailable.js';
+import { repeatable } from './repeatable.js';
 
 interface CachedTagRow {
   readonly organization: string;
@@ -28,15 +28,17 @@ export class CachedTagTable {
   constructor(private readonly knex: Knex) {}
 
   async find(key: TagKey): Promise<CachedTag | undefined> {
-    const row = await orUnavailable(this.knex<CachedTagRow>('cached_tag').where(columns(key)).first());
+    const row = await repeatable(() => this.knex<CachedTagRow>('cached_tag').where(columns(key)).first());
     return row === undefined ? undefined : toCachedTag(row);
   }
 
   /** The upstream confirmed the digest. False when the row is gone or points elsewhere by now. */
   async confirm(key: TagKey, digest: Digest, at: number): Promise<boolean> {
-    const updated = await this.knex('cached_tag')
-      .where({ ...columns(key), digest })
-      .update({ confirmed_at: later(this.knex, new Date(at)) });
+    const updated = await repeatable(() =>
+      this.knex('cached_tag')
+        .where({ ...columns(key), digest })
+        .update({ confirmed_at: later(this.knex, new Date(at)) }),
+    );
     return updated > 0;
   }
 
@@ -52,27 +54,33 @@ export class CachedTagTable {
     onMove?: PreviousOnMove,
   ): Promise<{ readonly entry: CachedTag; readonly moved: boolean }> {
     const time = new Date(at);
-    const moving = this.knex.transaction(async (transaction) => {
-      const before = await transaction<CachedTagRow>('cached_tag').where(columns(key)).forUpdate().first();
-      if (before !== undefined && before.digest !== digest && before.confirmed_at > time) {
-        return { entry: toCachedTag(before), moved: false };
-      }
-      const [row] = await transaction<CachedTagRow>('cached_tag')
-        .insert({ ...columns(key), origin, digest, confirmed_at: time, last_used_at: time, pinned: false } as never)
-        .onConflict(['organization', 'upstream', 'repository', 'tag'])
-        // The row may have been confirmed later than this answer was asked for (I4).
-        .merge({ origin, digest, confirmed_at: later(transaction, time), ...previousColumns(before, onMove) } as never)
-        .returning('*');
-      const moved = before !== undefined && before.digest !== digest;
-      if (moved) await bumpChangeNumber(transaction);
-      return { entry: toCachedTag(row as CachedTagRow), moved };
-    });
-    return orUnavailable(moving);
+    return repeatable(() =>
+      this.knex.transaction(async (transaction) => {
+        const before = await transaction<CachedTagRow>('cached_tag').where(columns(key)).forUpdate().first();
+        if (before !== undefined && before.digest !== digest && before.confirmed_at > time) {
+          return { entry: toCachedTag(before), moved: false };
+        }
+        const [row] = await transaction<CachedTagRow>('cached_tag')
+          .insert({ ...columns(key), origin, digest, confirmed_at: time, last_used_at: time, pinned: false } as never)
+          .onConflict(['organization', 'upstream', 'repository', 'tag'])
+          // The row may have been confirmed later than this answer was asked for (I4).
+          .merge({
+            origin,
+            digest,
+            confirmed_at: later(transaction, time),
+            ...previousColumns(before, onMove),
+          } as never)
+          .returning('*');
+        const moved = before !== undefined && before.digest !== digest;
+        if (moved) await bumpChangeNumber(transaction);
+        return { entry: toCachedTag(row as CachedTagRow), moved };
+      }),
+    );
   }
 
   /** The previous image has done its duty. Nothing happens when the tag has moved on meanwhile. */
   async dropPrevious(key: TagKey, digest: Digest, previous: Digest): Promise<void> {
-    await orUnavailable(
+    await repeatable(() =>
       this.knex('cached_tag')
         .where({ ...columns(key), digest, previous_digest: previous })
         .update({ previous_digest: null, previous_confirmed_at: null }),
@@ -90,22 +98,26 @@ export class CachedTagTable {
   async noteUses(uses: readonly TagUse[]): Promise<void> {
     if (uses.length === 0) return;
     const rows = uses.map(({ key, at }) => ({ ...columns(key), last_used_at: new Date(at).toISOString() }));
-    await this.knex.raw(
-      `update cached_tag t set last_used_at = greatest(t.last_used_at, u.last_used_at)
+    await repeatable(() =>
+      this.knex.raw(
+        `update cached_tag t set last_used_at = greatest(t.last_used_at, u.last_used_at)
        from jsonb_to_recordset(?::jsonb)
          as u(organization text, upstream text, repository text, tag text, last_used_at timestamptz)
        where t.organization = u.organization and t.upstream = u.upstream
          and t.repository = u.repository and t.tag = u.tag`,
-      [JSON.stringify(rows)],
+        [JSON.stringify(rows)],
+      ),
     );
   }
 
   /** The tags behind an origin, the most recently used first. */
   async mostRecentlyUsed(origin: string, limit: number): Promise<readonly (TagKey & { readonly entry: CachedTag })[]> {
-    const rows = await this.knex<CachedTagRow & { origin: string }>('cached_tag')
-      .where({ origin })
-      .orderBy('last_used_at', 'desc')
-      .limit(limit);
+    const rows = await repeatable(() =>
+      this.knex<CachedTagRow & { origin: string }>('cached_tag')
+        .where({ origin })
+        .orderBy('last_used_at', 'desc')
+        .limit(limit),
+    );
     return rows.map((row) => ({ ...toKey(row), entry: toCachedTag(row) }));
   }
 
@@ -144,18 +156,20 @@ export class CachedTagTable {
         tag,
       ]);
     }
-    return (await query).map((row) => ({ key: toKey(row), entry: toCachedTag(row) }));
+    return (await repeatable(() => query)).map((row) => ({ key: toKey(row), entry: toCachedTag(row) }));
   }
 
   /** False when there is no such row. */
   async pin(key: TagKey, pinned: boolean): Promise<boolean> {
-    const updated = await orUnavailable(this.knex('cached_tag').where(columns(key)).update({ pinned }));
+    const updated = await repeatable(() => this.knex('cached_tag').where(columns(key)).update({ pinned }));
     return updated > 0;
   }
 
   /** The number that moves whenever a tag moves or goes. */
   async changeNumber(): Promise<string> {
-    const row = await this.knex('cached_tag_change').where({ id: 1 }).first<{ number: string }>('number');
+    const row = await repeatable(() =>
+      this.knex('cached_tag_change').where({ id: 1 }).first<{ number: string }>('number'),
+    );
     return String(row?.number);
   }
 }

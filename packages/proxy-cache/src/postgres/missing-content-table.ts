@@ -1,4 +1,10 @@
-import type { Digest, OrganizationName, RepositoryName, UpstreamFailureClass } from '@breakwater/registry-core';
+import {
+  callDatabase,
+  type Digest,
+  type OrganizationName,
+  type RepositoryName,
+  type UpstreamFailureClass,
+} from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type {
   MissingContent,
@@ -9,7 +15,7 @@ import type {
   WantedBy,
 } from '../completing/missing-content.js';
 import type { ProxiedRepository } from '../ports.js';
-import { orUnavailable } from './unavailable.js';
+import { repeatable } from './repeatable.js';
 
 interface MissingRow {
   readonly organization: string;
@@ -88,7 +94,7 @@ export class MissingContentTable {
     // In one order everywhere, so that two that note the same do not wait for each other's locks in a circle.
     const unique = new Map(note.contents.map((content) => [content.digest, content]));
     const rows = [...unique.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
-    await orUnavailable(
+    await repeatable(() =>
       this.knex.raw(
         `insert into missing_content as m (organization, upstream, repository, digest, kind, size, needed_by, wanted_by,
            priority, max_bytes, state, noted_at, not_before)
@@ -124,7 +130,7 @@ export class MissingContentTable {
    * missing sees how much was fetched.
    */
   async stored(repository: ProxiedRepository, digest: Digest): Promise<void> {
-    await orUnavailable(
+    await repeatable(() =>
       this.knex.raw(
         `with gone as (
            delete from missing_content
@@ -142,7 +148,7 @@ export class MissingContentTable {
 
   /** Nobody needs it any more. */
   async remove(repository: ProxiedRepository, digest: Digest): Promise<void> {
-    await orUnavailable(
+    await repeatable(() =>
       this.knex('missing_content')
         .where({ ...columns(repository), digest })
         .delete(),
@@ -150,7 +156,7 @@ export class MissingContentTable {
   }
 
   async find(repository: ProxiedRepository, digest: Digest): Promise<MissingContent | undefined> {
-    const row = await orUnavailable(
+    const row = await repeatable(() =>
       this.knex<MissingRow>('missing_content')
         .where({ ...columns(repository), digest })
         .first(),
@@ -160,7 +166,7 @@ export class MissingContentTable {
 
   /** What any of these manifests of a repository refers to and misses, the smallest digest first. */
   async missingOf(repository: ProxiedRepository, manifests: readonly Digest[]): Promise<readonly MissingContent[]> {
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly MissingRow[] }>(
         `select ${COLUMNS} from missing_content
          where organization = :organization and upstream = :upstream and repository = :repository
@@ -174,7 +180,7 @@ export class MissingContentTable {
 
   /** The upstreams of which something waits, in the order of their names, one index look-up for each. */
   async sources(after: Source | undefined, limit: number): Promise<readonly Source[]> {
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly Source[] }>(
         `with recursive source as (
            (select organization, upstream from missing_content
@@ -317,7 +323,7 @@ export class MissingContentTable {
     bindings: Readonly<Record<string, unknown>>,
     { owner, now, until, limit }: Claim,
   ): Promise<readonly MissingContent[]> {
-    const { rows } = await orUnavailable(
+    const { rows } = await callDatabase(() =>
       this.knex.raw<{ rows: readonly MissingRow[] }>(
         `update missing_content set lease_owner = :owner, leased_until = :until
          where (organization, upstream, repository, digest) in (
@@ -336,7 +342,7 @@ export class MissingContentTable {
     only: WantedBy | undefined,
     bindings: Readonly<Record<string, string>>,
   ): Promise<MissingSummary> {
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{
         rows: readonly {
           readonly contents: number;

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { BucketRow } from '../timeline/bucket-page.js';
 import type { BucketLength, TimeWindow } from '../timeline/time-window.js';
 import type { MinuteCount, TimelineClass, TimelineKind } from '../timeline/timeline-kinds.js';
-import { orUnavailable } from './unavailable.js';
+import { repeatable } from './repeatable.js';
 
 interface SumRow {
   readonly kind: TimelineKind;
@@ -45,7 +45,7 @@ export class OutageMinuteTable {
     maxRows: number,
   ): Promise<readonly BucketRow[]> {
     const parameters = { organization, from: new Date(from), to: new Date(to), by, maxRows };
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly (SumRow & { readonly start: Date })[] }>(
         by === 'minute'
           ? `select minute as start, kind, failure_class, count from outage_minute
@@ -62,7 +62,7 @@ export class OutageMinuteTable {
 
   /** What a stretch of time adds up to. */
   async sums(organization: OrganizationName, { from, to }: TimeWindow): Promise<readonly Omit<BucketRow, 'start'>[]> {
-    const rows = await orUnavailable(
+    const rows = await repeatable(() =>
       this.knex('outage_minute')
         .where({ organization })
         .where('minute', '>=', new Date(from))
@@ -83,7 +83,7 @@ export class OutageMinuteTable {
     classes: readonly TimelineClass[],
     since: number,
   ): Promise<number | undefined> {
-    const rows = await orUnavailable(
+    const rows = await repeatable(() =>
       this.knex('outage_minute')
         .where({ organization, kind })
         .whereIn('failure_class', [...classes])

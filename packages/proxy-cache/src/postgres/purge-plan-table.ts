@@ -1,7 +1,13 @@
-import type { Digest, OrganizationName, RepositoryName, Tag } from '@breakwater/registry-core';
+import {
+  callDatabase,
+  type Digest,
+  type OrganizationName,
+  type RepositoryName,
+  type Tag,
+} from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { PurgedTag, PurgePlan, PurgeScope, PurgeTarget } from '../purge/purge-plan.js';
-import { orUnavailable } from './unavailable.js';
+import { repeatable } from './repeatable.js';
 
 interface PlanRow {
   readonly id: string;
@@ -34,7 +40,7 @@ export class PurgePlanTable {
 
   /** Writes down which tags a purge would take, batch by batch. Pinned ones never are. */
   async make(plan: PurgePlan, target: PurgeTarget): Promise<void> {
-    await orUnavailable(
+    await callDatabase(() =>
       this.knex('purge_plan').insert({
         id: plan.id,
         organization: plan.organization,
@@ -47,7 +53,7 @@ export class PurgePlanTable {
     const { where, bindings } = conditions(plan, target);
     let last = { repository: '', tag: '' };
     for (;;) {
-      const { rows } = await orUnavailable(
+      const { rows } = await callDatabase(() =>
         this.knex.raw<{ rows: readonly TagRow[] }>(
           `with planned as (
              insert into purge_plan_tag (id, repository, tag, digest)
@@ -67,7 +73,7 @@ export class PurgePlanTable {
   }
 
   async find(id: string, organization: OrganizationName): Promise<PurgePlan | undefined> {
-    const row = await orUnavailable(this.knex<PlanRow>('purge_plan').where({ id, organization }).first());
+    const row = await repeatable(() => this.knex<PlanRow>('purge_plan').where({ id, organization }).first());
     return (
       row && {
         id: row.id,
@@ -82,13 +88,13 @@ export class PurgePlanTable {
 
   /** How many tags the plan has, and the first of them by name. */
   async tags(id: string, limit: number): Promise<{ readonly count: number; readonly first: readonly PurgedTag[] }> {
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly { readonly n: number }[] }>(
         'select count(*)::int as n from purge_plan_tag where id = ?',
         [id],
       ),
     );
-    const first = await orUnavailable(
+    const first = await repeatable(() =>
       this.knex<TagRow>('purge_plan_tag')
         .where({ id } as never)
         .orderBy(['repository', 'tag'])
@@ -100,7 +106,7 @@ export class PurgePlanTable {
   /** How many tags stay because they are pinned. */
   async pinned(plan: PurgePlan, target: PurgeTarget): Promise<number> {
     const { where, bindings } = conditions(plan, target);
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly { readonly n: number }[] }>(
         `select count(*)::int as n from cached_tag where ${where} and pinned`,
         bindings,
@@ -118,7 +124,7 @@ export class PurgePlanTable {
   ): Promise<{ readonly going: readonly TagRow[]; readonly staying: readonly TagRow[] }> {
     const bindings = { id: plan.id, organization: plan.organization, upstream: plan.upstream };
     const rows = async (sql: string) =>
-      (await orUnavailable(this.knex.raw<{ rows: readonly TagRow[] }>(sql, bindings))).rows;
+      (await repeatable(() => this.knex.raw<{ rows: readonly TagRow[] }>(sql, bindings))).rows;
     const going = await rows('select distinct repository, digest from purge_plan_tag where id = :id');
     const staying = await rows(
       `select distinct repository, digest from (
@@ -144,12 +150,14 @@ export class PurgePlanTable {
   async carryOut(plan: PurgePlan): Promise<Purged> {
     const purged = { tags: 0, changed: 0 };
     for (;;) {
-      const batch = await orUnavailable(this.knex.transaction((transaction) => this.#carryOutBatch(transaction, plan)));
+      const batch = await callDatabase(() =>
+        this.knex.transaction((transaction) => this.#carryOutBatch(transaction, plan)),
+      );
       if (batch === undefined) break;
       purged.tags += batch.tags;
       purged.changed += batch.changed;
     }
-    await orUnavailable(this.knex('purge_plan').where({ id: plan.id }).delete());
+    await repeatable(() => this.knex('purge_plan').where({ id: plan.id }).delete());
     return purged;
   }
 

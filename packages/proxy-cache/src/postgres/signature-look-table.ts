@@ -1,9 +1,9 @@
-import type { Digest, OrganizationName, RepositoryName } from '@breakwater/registry-core';
+import { callDatabase, type Digest, type OrganizationName, type RepositoryName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { ProxiedRepository } from '../ports.js';
 import type { NextLook } from '../signatures/look-schedule.js';
 import type { Source } from './missing-content-table.js';
-import { orUnavailable } from './unavailable.js';
+import { repeatable } from './repeatable.js';
 
 interface LookRow {
   readonly organization: string;
@@ -34,7 +34,7 @@ export class SignatureLookTable {
 
   /** Notes that an image was pulled: a look is due at `from`, unless the next one is not yet. */
   async note(repository: ProxiedRepository, digest: Digest, now: number, from: number): Promise<void> {
-    await orUnavailable(
+    await repeatable(() =>
       this.knex.raw(
         `insert into signature_look as l (organization, upstream, repository, digest, pending, next_at, absent_at)
          values (:organization, :upstream, :repository, :digest, true, :from, :now)
@@ -48,7 +48,7 @@ export class SignatureLookTable {
 
   /** The upstreams of which something waits, one index look-up for each. */
   async sources(limit: number): Promise<readonly Source[]> {
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly Source[] }>(
         `with recursive source as (
            (select organization, upstream from signature_look where pending order by organization, upstream limit 1)
@@ -66,7 +66,7 @@ export class SignatureLookTable {
 
   /** Claims what is due of an upstream until a time, what has waited longest first. */
   async claim(source: Source, now: number, until: number, limit: number): Promise<readonly DueLook[]> {
-    const { rows } = await orUnavailable(
+    const { rows } = await callDatabase(() =>
       this.knex.raw<{ rows: readonly LookRow[] }>(
         `update signature_look set next_at = :until
          where (organization, upstream, repository, digest) in (

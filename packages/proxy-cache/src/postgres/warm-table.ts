@@ -1,4 +1,5 @@
 import {
+  callDatabase,
   formatReference,
   type OrganizationName,
   parseReference,
@@ -16,7 +17,7 @@ import type {
   WarmState,
 } from '../warm/warm-request.js';
 import type { Claim, Source } from './missing-content-table.js';
-import { orUnavailable } from './unavailable.js';
+import { repeatable } from './repeatable.js';
 
 interface ClaimedRow {
   readonly warm_id: string;
@@ -52,38 +53,39 @@ export class WarmTable {
   async create(id: string, request: NewWarmRequest, at: number): Promise<void> {
     const time = new Date(at);
     const { organization, upstream, requestedBy, images, platforms } = request;
-    const writing = this.knex.transaction(async (transaction) => {
-      await transaction('warm_request').insert({
-        id,
-        organization,
-        upstream,
-        requested_by: requestedBy,
-        requested_at: time,
-        platforms: platforms === undefined ? null : [...platforms],
-      });
-      await transaction('warm_reference').insert(
-        images.map(({ repository, reference }, position) => ({
-          warm_id: id,
-          position,
-          repository,
-          reference: formatReference(reference),
-          state: 'waiting',
-          not_before: time,
-        })),
-      );
-    });
-    await orUnavailable(writing);
+    await callDatabase(() =>
+      this.knex.transaction(async (transaction) => {
+        await transaction('warm_request').insert({
+          id,
+          organization,
+          upstream,
+          requested_by: requestedBy,
+          requested_at: time,
+          platforms: platforms === undefined ? null : [...platforms],
+        });
+        await transaction('warm_reference').insert(
+          images.map(({ repository, reference }, position) => ({
+            warm_id: id,
+            position,
+            repository,
+            reference: formatReference(reference),
+            state: 'waiting',
+            not_before: time,
+          })),
+        );
+      }),
+    );
   }
 
   /** A request of an organization; `undefined` when it has none of that id. */
   async find(organization: OrganizationName, id: string): Promise<WarmRequest | undefined> {
-    const request = await orUnavailable(
+    const request = await repeatable(() =>
       this.knex<{ readonly requested_by: string; readonly requested_at: Date }>('warm_request')
         .where({ id, organization } as never)
         .first(),
     );
     if (request === undefined) return undefined;
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly ProgressRow[] }>(
         `select w.repository, w.reference, w.state, w.fetched_bytes, w.failure_reason, w.failure_message,
            left_over.missing, left_over.missing_bytes
@@ -100,7 +102,7 @@ export class WarmTable {
 
   /** The upstreams of which a manifest is to be fetched now. */
   async sources(now: number, limit: number): Promise<readonly Source[]> {
-    const { rows } = await orUnavailable(
+    const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly Source[] }>(
         `select distinct q.organization, q.upstream from (
            select warm_id from warm_reference where state = 'waiting' and not_before <= ? limit 1000) w
@@ -114,7 +116,7 @@ export class WarmTable {
   /** Claims images whose manifests are to be fetched. */
   async claim({ organization, upstream }: Source, claim: Claim): Promise<readonly ClaimedWarmImage[]> {
     const { owner, now, until, limit } = claim;
-    const { rows } = await orUnavailable(
+    const { rows } = await callDatabase(() =>
       this.knex.raw<{ rows: readonly ClaimedRow[] }>(
         `update warm_reference r set lease_owner = :owner, leased_until = :until
          from warm_request q
@@ -159,8 +161,8 @@ export class WarmTable {
    */
   async settle(): Promise<boolean> {
     const open = this.knex('warm_reference').whereIn('state', ['waiting', 'fetching']).first('position');
-    if ((await orUnavailable(open)) === undefined) return false;
-    await orUnavailable(
+    if ((await repeatable(() => open)) === undefined) return false;
+    await repeatable(() =>
       this.knex.raw(
         `with open as (
            select w.warm_id, w.position, count(m.digest) as missing, count(*) filter (where m.state = 'queued') as queued,

@@ -1,8 +1,7 @@
-import type { Clock } from '@breakwater/registry-core';
+import { type Clock, callDatabase } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { AccountLog } from '../access/account-log.js';
 import { ApiTokens } from '../access/api-tokens.js';
-import { callDatabase } from './database-error.js';
 import { PostgresAccountLog } from './postgres-account-log.js';
 import { PostgresApiTokens } from './postgres-api-tokens.js';
 import { PostgresUsers } from './postgres-users.js';

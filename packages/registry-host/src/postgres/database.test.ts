@@ -1,11 +1,10 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { RegistryError, silentLogger } from '@breakwater/registry-core';
+import { callDatabase, isDatabaseUnavailable, silentLogger } from '@breakwater/registry-core';
 import { createTestDatabase, type TestDatabase } from '@breakwater/test-kit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Knex } from 'knex';
 import { openDatabase } from './database.js';
-import { callDatabase, isDatabaseUnavailable } from './database-error.js';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -114,52 +113,5 @@ describe('openDatabase', () => {
       await expect(one(knex)).rejects.toMatchObject(unavailable);
       await knex.destroy();
     }
-  });
-});
-
-describe('callDatabase', () => {
-  const failing = (error: unknown, times: number) => {
-    let calls = 0;
-    return {
-      calls: () => calls,
-      work: async () => {
-        calls += 1;
-        if (calls <= times) throw error;
-        return 'done';
-      },
-    };
-  };
-  const state = (code: string) => Object.assign(new Error('from the server'), { code });
-
-  test.each(['57P01', '40P01', '40001'])('tries once more after %s where that is harmless', async (code) => {
-    const once = failing(state(code), 1);
-    expect(await callDatabase(once.work, { idempotent: true })).toBe('done');
-    const twice = failing(state(code), 2);
-    await expect(callDatabase(twice.work, { idempotent: true })).rejects.toMatchObject(unavailable);
-    expect(twice.calls()).toBe(2);
-    const never = failing(state(code), 1);
-    await expect(callDatabase(never.work)).rejects.toMatchObject(unavailable);
-    expect(never.calls()).toBe(1);
-  });
-
-  test.each(['53300', '57P03', '57014', '08006', '25006', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND'])(
-    '%s is the database, unavailable',
-    async (code) => {
-      await expect(callDatabase(failing(state(code), 1).work)).rejects.toMatchObject({
-        ...unavailable,
-        cause: state(code),
-      });
-    },
-  );
-
-  test.each(['23505', '42601', '22021', 'ENOSPC', 'EROFS', 'ENOENT'])('%s is not', async (code) => {
-    const error = state(code);
-    await expect(callDatabase(failing(error, 1).work)).rejects.toBe(error);
-  });
-
-  test('lets errors of its own kind through', async () => {
-    const error = new RegistryError('MANIFEST_INVALID');
-    await expect(callDatabase(failing(error, 1).work)).rejects.toBe(error);
-    expect(isDatabaseUnavailable(error)).toBe(false);
   });
 });

@@ -1,7 +1,6 @@
-import type { Clock } from '@breakwater/registry-core';
+import { type Clock, callDatabase } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { AccountEntry, AccountLog } from '../access/account-log.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 /** An entry that was written. `at` is ms since the epoch. */

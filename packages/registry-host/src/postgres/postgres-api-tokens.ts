@@ -1,6 +1,6 @@
+import { callDatabase } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { ApiToken, ApiTokenStore, StoredApiToken } from '../access/api-tokens.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 interface TokenRow {

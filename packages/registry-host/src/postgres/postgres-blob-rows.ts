@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock, CollectionRun, ContentLink, Digest, Repository } from '@breakwater/registry-core';
+import {
+  type Clock,
+  type CollectionRun,
+  type ContentLink,
+  callDatabase,
+  type Digest,
+  type Repository,
+} from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type {
   BlobCensus,
@@ -13,7 +20,6 @@ import type {
   UnlinkedPage,
 } from '../storage/ports.js';
 import { removeFor } from './collector-fence.js';
-import { callDatabase } from './database-error.js';
 import { linkBeside, linkColumns } from './link-sql.js';
 import { repositoryColumns, selectRows } from './sql.js';
 import { readUnlinkedCursor, type UnlinkedRow, unlinkedCursor } from './unlinked-cursor.js';

@@ -1,6 +1,5 @@
-import type { Digest, OrganizationName, RepositoryName } from '@breakwater/registry-core';
+import { callDatabase, type Digest, type OrganizationName, type RepositoryName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 interface HeldManifest {

@@ -3,6 +3,7 @@ import {
   type CollectionRun,
   type ContentLink,
   type ContentSweep,
+  callDatabase,
   type Digest,
   type InspectedLink,
   type LinkKey,
@@ -14,7 +15,6 @@ import {
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import { removeFor } from './collector-fence.js';
-import { callDatabase } from './database-error.js';
 import { linkColumns } from './link-sql.js';
 import { PostgresSweepCandidates } from './postgres-sweep-candidates.js';
 import { selectRows } from './sql.js';

@@ -1,6 +1,5 @@
-import type { ContentUsage, LinkKey, OrganizationName } from '@breakwater/registry-core';
+import { type ContentUsage, callDatabase, type LinkKey, type OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { callDatabase } from './database-error.js';
 import { linkColumns } from './link-sql.js';
 import { selectRows } from './sql.js';
 

@@ -1,6 +1,5 @@
-import { type ContentUse, type Digest, type Repository, repositoryKey } from '@breakwater/registry-core';
+import { type ContentUse, callDatabase, type Digest, type Repository, repositoryKey } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { callDatabase } from './database-error.js';
 import { repositoryColumns, selectRows } from './sql.js';
 
 /** Uses that are noted in one statement. */

@@ -1,7 +1,6 @@
-import type { Digest } from '@breakwater/registry-core';
+import { callDatabase, type Digest } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { Damage, DamagedContent, DamageList } from '../storage/ports.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 /** Marks that mean something: the manifest, or that generation of the blob, is what would be served. */

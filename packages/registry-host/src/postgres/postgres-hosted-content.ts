@@ -1,11 +1,12 @@
-import type {
-  Clock,
-  Digest,
-  ManifestMediaType,
-  OrganizationName,
-  Repository,
-  RepositoryName,
-  Tag,
+import {
+  type Clock,
+  callDatabase,
+  type Digest,
+  type ManifestMediaType,
+  type OrganizationName,
+  type Repository,
+  type RepositoryName,
+  type Tag,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type {
@@ -16,7 +17,6 @@ import type {
   RepositoryContent,
 } from '../hosted/hosted-content.js';
 import type { BlobLinks } from '../storage/ports.js';
-import { callDatabase } from './database-error.js';
 import { repositoryColumns, selectRows } from './sql.js';
 
 interface ReferrerRow {

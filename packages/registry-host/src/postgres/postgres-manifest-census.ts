@@ -1,7 +1,6 @@
-import type { Digest } from '@breakwater/registry-core';
+import { callDatabase, type Digest } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { ManifestCensus } from '../storage/ports.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 /** Manifests as they are stored. Throws RegistryError UNAVAILABLE (detail.reason "database"). */

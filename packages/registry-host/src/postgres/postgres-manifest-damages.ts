@@ -1,9 +1,8 @@
 import type { EventEmitter } from 'node:events';
-import type { Clock, Digest, Logger } from '@breakwater/registry-core';
+import { type Clock, callDatabase, type Digest, type Logger } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { FoundBy, ManifestDamages } from '../storage/ports.js';
 import type { StorageEvents } from '../storage/storage-events.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 /** The marks of manifests whose bytes are not what their digest says. */

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  callDatabase,
   type Digest,
   digestAlgorithm,
   digestOf,
@@ -16,7 +17,6 @@ import {
 import type { Knex } from 'knex';
 import type { ManifestDamages } from '../storage/ports.js';
 import { storageError } from '../storage/storage-error.js';
-import { callDatabase } from './database-error.js';
 import { repositoryColumns, selectRows } from './sql.js';
 
 /**

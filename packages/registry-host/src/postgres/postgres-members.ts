@@ -1,7 +1,6 @@
-import type { OrganizationName } from '@breakwater/registry-core';
+import { callDatabase, type OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { OrganizationRole, OrganizationRoles } from '../access/users.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 /** Somebody with a role in an organization. */

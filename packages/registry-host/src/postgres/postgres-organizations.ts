@@ -1,6 +1,5 @@
-import type { Clock, OrganizationName } from '@breakwater/registry-core';
+import { type Clock, callDatabase, type OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 /** A page of organizations in byte order of their names. */

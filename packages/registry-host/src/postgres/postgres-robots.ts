@@ -1,8 +1,7 @@
-import type { Clock, OrganizationName } from '@breakwater/registry-core';
+import { type Clock, callDatabase, type OrganizationName } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { Robot, RobotDirectory } from '../access/robots.js';
 import type { RobotRole } from '../access/users.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 interface RobotRow {

@@ -1,6 +1,6 @@
+import { callDatabase } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { SessionStore, StoredSession } from '../access/sessions.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 interface SessionRow {

@@ -1,7 +1,6 @@
-import type { Clock } from '@breakwater/registry-core';
+import { type Clock, callDatabase } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { StorageTaskName, StorageTaskState, StorageTasks } from '../storage/ports.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 /** How long whoever is at a task may be silent before somebody else goes on with it, ms. */

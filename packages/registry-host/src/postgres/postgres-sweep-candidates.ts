@@ -1,15 +1,15 @@
-import type {
-  Digest,
-  LinkKey,
-  OrganizationName,
-  RepositoryName,
-  SweepCandidatePage,
-  SweepCandidateQuery,
-  SweepCandidates,
-  SweepQueue,
+import {
+  callDatabase,
+  type Digest,
+  type LinkKey,
+  type OrganizationName,
+  type RepositoryName,
+  type SweepCandidatePage,
+  type SweepCandidateQuery,
+  type SweepCandidates,
+  type SweepQueue,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { callDatabase } from './database-error.js';
 import { linkColumns } from './link-sql.js';
 import { selectRows } from './sql.js';
 

@@ -1,6 +1,12 @@
-import type { Digest, Repository, Tag, TagPage, TagStore } from '@breakwater/registry-core';
+import {
+  callDatabase,
+  type Digest,
+  type Repository,
+  type Tag,
+  type TagPage,
+  type TagStore,
+} from '@breakwater/registry-core';
 import type { Knex } from 'knex';
-import { callDatabase } from './database-error.js';
 import { repositoryColumns, selectRows } from './sql.js';
 
 /** Tags of hosted repositories in Postgres. */

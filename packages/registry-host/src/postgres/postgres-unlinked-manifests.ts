@@ -1,8 +1,7 @@
-import type { CollectionRun, ContentLink, Digest } from '@breakwater/registry-core';
+import { type CollectionRun, type ContentLink, callDatabase, type Digest } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { ManifestSize, UnlinkedManifests, UnlinkedPage } from '../storage/ports.js';
 import { removeFor } from './collector-fence.js';
-import { callDatabase } from './database-error.js';
 import { linkBeside, linkColumns } from './link-sql.js';
 import { selectRows } from './sql.js';
 import { readUnlinkedCursor, type UnlinkedRow, unlinkedCursor } from './unlinked-cursor.js';

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock, Repository } from '@breakwater/registry-core';
+import { type Clock, callDatabase, type Repository } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { UploadClaim, UploadRows } from '../uploads/upload-rows.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 /** Uploads under way, in Postgres. Every method throws RegistryError UNAVAILABLE (detail.reason "database") without it. */

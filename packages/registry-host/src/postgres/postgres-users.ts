@@ -1,7 +1,6 @@
-import type { Clock } from '@breakwater/registry-core';
+import { type Clock, callDatabase } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import type { RegistryUser, UserDirectory } from '../access/users.js';
-import { callDatabase } from './database-error.js';
 import { selectRows } from './sql.js';
 
 /** A user as administrators see it. `createdAt` is ms since the epoch, `undefined` where it is not known. */
