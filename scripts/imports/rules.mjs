@@ -51,6 +51,9 @@ const FENCES = {
   '@tanstack/react-query': PAGE,
 };
 
+/** What registry-http may import beside registry-core and zod: it answers, and does no other I/O. */
+const ANSWERING = ['node:crypto', 'node:http', 'node:net'];
+
 /**
  * What may be taken of the modules that can open connections, outside the upstream client: servers, and words. Their
  * types may be taken anywhere.
@@ -131,6 +134,8 @@ function checkLibrary(file, owner, { from, typeOnly, names }, say) {
   const name = from.startsWith('@') ? from.split('/', 2).join('/') : from.split('/')[0];
   if (owner === 'registry-core' && !from.startsWith('node:'))
     say(`registry-core imports nothing but node:, not ${from}`);
+  if (owner === 'registry-http' && from !== 'zod' && !ANSWERING.includes(from))
+    say(`registry-http imports ${ANSWERING.join(', ')} and zod, not ${from}`);
   if (owner === 'settings-page' && from.startsWith('node:')) say(`settings-page runs in browsers: no ${from}`);
   const fence = FENCES[name];
   if (fence !== undefined && !fence.where.test(file) && !(typeOnly && fence.types?.test(file))) {

@@ -102,13 +102,18 @@ export class ImageContents {
         if (read === 0) return undefined;
         at += read;
       }
-      return platformName(JSON.parse(bytes.toString('utf8')));
-    } catch (error) {
-      // The configuration of an artifact can be anything.
-      if (error instanceof SyntaxError) return undefined;
-      throw error;
+      return platformName(parsedJson(bytes.toString('utf8')));
     } finally {
       await blob.close();
     }
+  }
+}
+
+/** `undefined` for what is no JSON: the configuration of an artifact can be anything. */
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }

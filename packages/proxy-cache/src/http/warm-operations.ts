@@ -175,12 +175,9 @@ const OWN = 'own.invalid';
 
 /** @throws ApiError INVALID saying where the text is no YAML */
 function picked(text: string): readonly string[] {
-  try {
-    return kubernetesImages(text);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw invalidRequest([{ field: 'kubernetes_manifest', message: `must be YAML or JSON: ${error.message}` }]);
-  }
+  const images = kubernetesImages(text);
+  if (!('problem' in images)) return images;
+  throw invalidRequest([{ field: 'kubernetes_manifest', message: `must be YAML or JSON: ${images.problem}` }]);
 }
 
 function imageText({ repository, reference }: WarmImage): string {

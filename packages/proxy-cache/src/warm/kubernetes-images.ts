@@ -5,15 +5,13 @@ const MAX_DEPTH = 64;
 
 /**
  * The texts of all `image:` fields of Kubernetes manifests, in the order in which they stand, each once: of containers of
- * every kind, templates and custom resources alike.
- *
- * @throws SyntaxError saying where the text is no YAML
+ * every kind, templates and custom resources alike; or what is wrong with the text, and where, when it is no YAML.
  */
-export function kubernetesImages(text: string): readonly string[] {
+export function kubernetesImages(text: string): readonly string[] | { readonly problem: string } {
   const images = new Set<string>();
   for (const document of parseAllDocuments(text, { logLevel: 'silent', uniqueKeys: false })) {
     const [error] = document.errors;
-    if (error !== undefined) throw new SyntaxError(error.message.split('\n')[0]?.replace(/:$/, ''));
+    if (error !== undefined) return { problem: error.message.split('\n')[0]?.replace(/:$/, '') ?? '' };
     collect(document.contents, 0, images);
   }
   return [...images];

@@ -78,7 +78,7 @@ export class Scrub {
     } catch (error) {
       await tasks.keep('scrub', holder, progress).catch(() => undefined);
       await tasks.release('scrub', holder).catch(() => undefined);
-      if (error instanceof WalkEnded) return undefined;
+      if (isWalkEnded(error)) return undefined;
       throw error;
     }
     const { manifests, blobs, bytes, damaged, cleared } = progress;
@@ -155,7 +155,13 @@ export class Scrub {
 }
 
 /** It was told to stop, or somebody else is at it. */
-class WalkEnded extends Error {}
+class WalkEnded extends Error {
+  readonly code = 'WALK_ENDED';
+}
+
+function isWalkEnded(error: unknown): boolean {
+  return (error as { readonly code?: unknown } | undefined)?.code === 'WALK_ENDED';
+}
 
 /** Keeps a walk to its rate and to its lease. */
 class Walk {
