@@ -6,6 +6,7 @@ import { ROOT } from '../lib/root.mjs';
 import { listDecisions } from './decisions.mjs';
 import { faultResultsSummary, faultResultsTable } from './fault-results.mjs';
 import { code, table } from './markdown.mjs';
+import { membersTable } from './members.mjs';
 import { tables } from './schema.mjs';
 
 /** Every generated part by its name, made from what was built and from the sources. */
@@ -22,6 +23,8 @@ export async function makeParts() {
     tables: await schema(),
     ...faultResults(),
     decisions: listDecisions(join(ROOT, 'docs', 'decisions')),
+    'proxy-cache-members': membersTable(source('packages/proxy-cache/src/create-proxy-cache.ts'), 'ProxyCache'),
+    'proxy-cache-options': membersTable(source('packages/proxy-cache/src/options.ts'), 'ProxyCacheOptions'),
     'own-express-app': example('own-express-app.ts'),
     'outage-in-a-test': example('outage-in-a-test.ts'),
   };

@@ -100,6 +100,7 @@ export interface ProxyCache {
   missing(): Promise<MissingSummary>;
   /** What settings need to know of an upstream before they are saved. */
   readonly probe: UpstreamProbe;
+  /** What happened, typed by `ProxyCacheEvents`: shielded pulls, outages, recoveries and the like. */
   readonly events: ProxyCacheEmitter;
   /** Connections that were begun to be opened to upstreams so far: all that leave this package (S6). */
   readonly connectionsOpened: number;

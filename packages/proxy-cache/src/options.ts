@@ -24,7 +24,9 @@ import { systemLookup } from './upstream/resolver.js';
 export interface ProxyCacheOptions {
   /** Postgres with the tables of `proxyCacheMigrations`. The host owns the pool. */
   readonly knex: Knex;
+  /** The settings of a proxy organization, else `undefined`; the same object while nothing changes. */
   readonly settings: ProxyCacheSettingsReader;
+  /** The host's authentication and authorization. */
   readonly access: Access;
   /** Where the host keeps manifests; the cache stores into it and reads from it. */
   readonly manifests: ManifestStore;
@@ -34,7 +36,9 @@ export interface ProxyCacheOptions {
   readonly spoolDirectory: string;
   /** Default the machine's own. */
   readonly spoolDisk?: SpoolDisk;
+  /** Whose time all ages and windows are measured in; `systemClock` will do for one process. */
   readonly clock: Clock;
+  /** Where failures are told that no client hears of; pino fits. */
   readonly logger: Logger;
   /** What the address guard lets through beside global addresses: `host`, `host:port`, or a block. Default none. */
   readonly allowedHosts?: readonly string[];
