@@ -8,12 +8,17 @@ const NOW = 1_000_000;
 const nothing: HealthRecord = { failures: 0 };
 
 test('what nobody has asked is unknown', () => {
-  expect(mergeRecords(nothing, nothing, NOW)).toEqual({ status: 'unknown' });
+  expect(mergeRecords(nothing, nothing, NOW)).toEqual({ status: 'unknown', rateLimitLow: false });
 });
 
 test('an upstream that answered is up, whenever it failed before', () => {
   const record = { failures: 0, lastSuccessAt: 5, lastFailureAt: 4 };
-  expect(mergeRecords(record, nothing, NOW)).toEqual({ status: 'up', lastSuccessAt: 5, lastFailureAt: 4 });
+  expect(mergeRecords(record, nothing, NOW)).toEqual({
+    status: 'up',
+    lastSuccessAt: 5,
+    lastFailureAt: 4,
+    rateLimitLow: false,
+  });
 });
 
 test('an origin that is down says why and since when', () => {
@@ -27,7 +32,7 @@ test('an origin that is down says why and since when', () => {
     lastFailureAt: 8,
   };
   const { failures: _, ...told } = record;
-  expect(mergeRecords(record, nothing, NOW)).toEqual({ status: 'down', ...told });
+  expect(mergeRecords(record, nothing, NOW)).toEqual({ status: 'down', ...told, rateLimitLow: false });
 });
 
 test('a credential that may not ask is down for the organization whose it is', () => {
@@ -49,7 +54,10 @@ test('a credential that may not ask is down for the organization whose it is', (
 });
 
 test('a Retry-After that is over is not told', () => {
-  expect(mergeRecords(nothing, { failures: 0, retryAfterUntil: NOW }, NOW)).toEqual({ status: 'unknown' });
+  expect(mergeRecords(nothing, { failures: 0, retryAfterUntil: NOW }, NOW)).toEqual({
+    status: 'unknown',
+    rateLimitLow: false,
+  });
 });
 
 const settings: ProxyCacheSettings = {
@@ -84,7 +92,12 @@ function parts() {
       },
     },
     missing: { summary: async () => ({ contents: 0, bytes: 0, queued: 0, tooLarge: 0, givenUp: 0 }) },
-    timeline: { latest: async () => undefined, lastDay: async () => ({}) },
+    timeline: {
+      latest: async () => undefined,
+      lastDay: async () => ({}),
+      latestOfEach: async () => ({}),
+      since: async () => ({}),
+    },
     quota: { state: async () => undefined },
     holds: undefined,
   };
@@ -93,7 +106,7 @@ function parts() {
 test('of the origin only the name of its host is shown', async () => {
   const all = parts();
   const status = await organizationStatus(all, settings);
-  expect(status.upstream).toEqual({ status: 'unknown', originHost: 'registry-1.docker.io' });
+  expect(status.upstream).toEqual({ status: 'unknown', originHost: 'registry-1.docker.io', rateLimitLow: false });
   expect(status.cached.lapsed).toBe(1);
   expect(all.before).toEqual([all.clock.now() - 60_000]);
 });
@@ -104,5 +117,5 @@ test('with a staleness period of 0 everything has lapsed', async () => {
 
 test('an address that cannot be dialled is blocked, and no crash', async () => {
   const { upstream } = await organizationStatus(parts(), { ...settings, upstream: '1.2.3.4.5' });
-  expect(upstream).toEqual({ status: 'unknown', failureClass: 'blocked' });
+  expect(upstream).toEqual({ status: 'unknown', failureClass: 'blocked', rateLimitLow: false });
 });

@@ -1,12 +1,13 @@
 import type { Clock, FailureClass, ProxyCacheSettings } from '@breakwater/registry-core';
 import type { QuotaGate } from './blobs/quota-gate.js';
-import type { HealthRecord } from './health/health-record.js';
+import { type HealthRecord, isRateLimitLow } from './health/health-record.js';
 import type { UpstreamHealth } from './health/upstream-health.js';
 import type { RetentionHolds } from './ports.js';
 import type { CachedTagSummaries, CachedTagSummary } from './postgres/cached-tag-summary.js';
 import type { MissingContentTable, MissingSummary } from './postgres/missing-content-table.js';
 import type { Counts } from './timeline/bucket-page.js';
 import type { OutageTimeline } from './timeline/outage-timeline.js';
+import type { TimelineKind } from './timeline/timeline-kinds.js';
 import { upstreamEndpoint } from './upstream/endpoint.js';
 import { isUpstreamError } from './upstream/upstream-error.js';
 
@@ -20,6 +21,10 @@ export interface OrganizationStatus {
   /** What its images miss. */
   readonly missing: MissingSummary;
   readonly lastDay: Counts;
+  /** When each kind of event happened last within that day. */
+  readonly latest: Readonly<Partial<Record<TimelineKind, number>>>;
+  /** What happened since the upstream is known to be down; absent while it is not. */
+  readonly outage: Counts | undefined;
   readonly storage: StorageStatus;
   readonly quota: QuotaStatus;
   /** That garbage collection holds back what came from the upstream. */
@@ -73,6 +78,8 @@ export interface UpstreamStatus
   /** Name of the host that is dialled; absent when the address cannot be one. */
   readonly originHost?: string;
   readonly failureClass?: FailureClass;
+  /** Whether so little is left of the rate limit that nothing is asked which can wait. */
+  readonly rateLimitLow: boolean;
 }
 
 /** What the status leans on. */
@@ -80,7 +87,7 @@ export interface StatusParts {
   readonly health: Pick<UpstreamHealth, 'scopeOf' | 'records'>;
   readonly summaries: Pick<CachedTagSummaries, 'find'>;
   readonly missing: Pick<MissingContentTable, 'summary'>;
-  readonly timeline: Pick<OutageTimeline, 'lastDay' | 'latest'>;
+  readonly timeline: Pick<OutageTimeline, 'lastDay' | 'latest' | 'latestOfEach' | 'since'>;
   readonly quota: Pick<QuotaGate, 'state'>;
   readonly holds: RetentionHolds | undefined;
   readonly clock: Clock;
@@ -96,11 +103,14 @@ export async function organizationStatus(
 ): Promise<OrganizationStatus> {
   const { organization, upstream: host, stalenessPeriodS } = settings;
   const now = parts.clock.now();
-  const [upstream, cached, missing, lastDay, lastFailureAt, quota, hold] = await Promise.all([
-    upstreamStatus(parts, settings, now),
+  const upstream = await upstreamStatus(parts, settings, now);
+  const { downSince } = upstream;
+  const [cached, missing, lastDay, latest, outage, lastFailureAt, quota, hold] = await Promise.all([
     parts.summaries.find(organization, settings.upstream, now - stalenessPeriodS * 1000),
     parts.missing.summary({ organization, upstream: host }, settings.prefetch === 'off' ? 'warm' : undefined),
     parts.timeline.lastDay(organization),
+    parts.timeline.latestOfEach(organization),
+    downSince === undefined ? undefined : parts.timeline.since(organization, downSince),
     parts.timeline.latest(organization, 'not_stored', OWN_FAILURES),
     quotaStatus(parts, settings),
     parts.holds?.hold(organization, host),
@@ -111,7 +121,10 @@ export async function organizationStatus(
     lastFailureAt === undefined
       ? ({ status: 'ok' } as const)
       : ({ status: now - lastFailureAt <= FAILING_FOR_MS ? 'failing' : 'ok', lastFailureAt } as const);
-  return { at: now, settings, upstream, cached: { ...cached, lapsed }, missing, lastDay, storage, quota, hold };
+  return {
+    ...{ at: now, settings, upstream, cached: { ...cached, lapsed }, missing },
+    ...{ lastDay, latest, outage, storage, quota, hold },
+  };
 }
 
 async function quotaStatus({ quota, timeline }: StatusParts, settings: ProxyCacheSettings): Promise<QuotaStatus> {
@@ -132,7 +145,7 @@ async function upstreamStatus(
 ): Promise<UpstreamStatus> {
   const originHost = hostNameOf(settings);
   // Such an address is never dialled, so that nothing is known of it.
-  if (originHost === undefined) return { status: 'unknown', failureClass: 'blocked' };
+  if (originHost === undefined) return { status: 'unknown', failureClass: 'blocked', rateLimitLow: false };
   const { origin, credential } = await health.records(health.scopeOf(settings));
   return { originHost, ...mergeRecords(origin, credential, now) };
 }
@@ -160,6 +173,7 @@ export function mergeRecords(
     ...(lastFailureAt === undefined ? {} : { lastFailureAt }),
     ...(lastFailureClass === undefined ? {} : { lastFailureClass }),
     ...(credential.rateLimit === undefined ? {} : { rateLimit: credential.rateLimit }),
+    rateLimitLow: isRateLimitLow(credential, now),
   };
 }
 

@@ -200,6 +200,14 @@ test('search, sort, state and pages', async () => {
   ]);
 });
 
+test('asking how the upstream is, while nothing is cached of it', async () => {
+  expect(await act('check', {})).toMatchObject({ results: [], health: { status: 'up' } });
+  await upstream.kill();
+  expect(await act('check', {})).toMatchObject({ results: [], health: { status: 'down', failure_class: 'connect' } });
+  await upstream.revive();
+  expect(await act('check', {})).toMatchObject({ results: [], health: { status: 'up' } });
+});
+
 test('asking now: confirmed, moved, failed, not cached; and what that says of the upstream', async () => {
   for (const tag of ['same', 'moves']) upstream.add('team/app', tag, buildImage({ seed: tag.length }));
   await pull('team/app', 'same');
@@ -321,6 +329,33 @@ test('purges by repository and by age; previews end after an hour; nothing half-
   expect(await act<Purge>('purge', { all: true })).toMatchObject({ upstream_down: true });
 });
 
+test('the log says what a purge took: since when it was not pulled, and the first of it by name', async () => {
+  for (const tag of Array.from({ length: 22 }, (_nothing, at) => `v${String(at).padStart(2, '0')}`)) {
+    upstream.add('team/many', tag, buildImage({ seed: 5 }));
+    await pull('team/many', tag);
+  }
+  clock.advance({ hours: 1 });
+  const { purge_id } = await act<Purge>('purge', { older_than_s: 30 * 60 });
+  const since = new Date(clock.now() - 30 * 60_000).toISOString();
+  clock.advance({ minutes: 10 });
+  await act('purge', { purge_id });
+  await act('purge', { repository: 'team/none', dry_run: false });
+  await act('purge', { all: true, dry_run: false });
+  const { body } = await breakwater.api('GET', `/api/v1/organization/${organization}/logs`);
+  const { logs } = body as { logs: readonly { readonly kind: string; readonly metadata: object }[] };
+  const purges = logs.filter(({ kind }) => kind === 'proxy_cache_purge').map(({ metadata }) => metadata);
+  expect(purges).toEqual([
+    { scope: 'all', tags: 0, references: [] },
+    { scope: 'repository', repository: 'team/none', tags: 0, references: [] },
+    {
+      scope: 'older_than',
+      not_pulled_since: since,
+      tags: 22,
+      references: Array.from({ length: 20 }, (_nothing, at) => `team/many:v${String(at).padStart(2, '0')}`),
+    },
+  ]);
+});
+
 test('another organization, and another upstream, have nothing to do with it', async () => {
   const image = buildImage({ seed: 30, layers: [20_000] });
   upstream.add('team/app', 'v1', image);
@@ -362,7 +397,7 @@ test('the log says who did what, without secrets, page by page', async () => {
   ]);
   expect(all.logs[1]).toEqual({
     kind: 'proxy_cache_purge',
-    metadata: { scope: 'tag', repository: 'team/app', tags: 1 },
+    metadata: { scope: 'tag', repository: 'team/app', tag: 'v1', tags: 1, references: ['team/app:v1'] },
     datetime: new Date(clock.now()).toUTCString(),
     performer: { kind: 'user', name: 'admin', is_robot: false },
     namespace: { kind: 'org', name: organization },

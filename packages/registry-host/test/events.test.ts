@@ -215,10 +215,37 @@ test('rejected credentials are told once, and never shown', async () => {
   expect(told.filter(([name]) => name === 'credentials-rejected')).toHaveLength(2);
 
   expect(await lastDay(organization)).toMatchObject({ credentials_rejected: { denied: 2 } });
+  const minute = Math.floor(clock.now() / 60_000) * 60_000;
+  expect((await health(organization)).body).toMatchObject({
+    status: 'up',
+    outage: null,
+    last_24h: { latest: { credentials_rejected: new Date(minute).toISOString() } },
+  });
   const { bytes } = await rawGet(`${breakwater.url}/metrics`);
   const shown = [told, lines, await health(organization), await events(organization), bytes.toString()];
   expect(JSON.stringify(shown)).not.toContain(SECRET);
   expect(JSON.stringify(shown)).not.toContain(Buffer.from(`bot:${SECRET}`).toString('base64'));
+});
+
+test('what happened before an outage is not counted as of it', async () => {
+  const organization = await proxying({ check_interval_s: 0 });
+  await pull(organization);
+  upstream.fault({ kind: 'status', status: 503 }, { times: 1 });
+  await pull(organization, { tag: 'another' });
+  clock.advance({ minutes: 5 });
+  await pull(organization);
+  expect((await health(organization)).body).toMatchObject({
+    status: 'up',
+    outage: null,
+    last_24h: { passed_errors: 1 },
+  });
+  upstream.fault({ kind: 'status', status: 503 });
+  await pull(organization);
+  expect((await health(organization)).body).toMatchObject({
+    status: 'down',
+    outage: { shielded_pulls: 1, masked_errors: 1, passed_errors: 0 },
+    last_24h: { passed_errors: 1 },
+  });
 });
 
 test('wrong content is told with the request that met it', async () => {

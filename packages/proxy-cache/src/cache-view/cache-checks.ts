@@ -17,7 +17,7 @@ export interface CheckedTag {
 
 export interface CacheChecksParts {
   readonly tags: Pick<CachedTags, 'load'>;
-  readonly checks: Pick<TagChecks, 'start'>;
+  readonly checks: Pick<TagChecks, 'start' | 'ping'>;
   readonly health: Pick<UpstreamHealth, 'assertMayAsk'>;
   readonly upstreams: Pick<UpstreamStateView, 'check'>;
 }
@@ -26,11 +26,12 @@ export interface CacheChecksParts {
 export class CacheChecks {
   constructor(private readonly parts: CacheChecksParts) {}
 
-  /** Asks about tags one after the other; without any, about the one that was pulled last, for the upstream's health alone. */
+  /** Asks about tags one after the other; without any, for the upstream's health alone. */
   async check(settings: ProxyCacheSettings, keys: readonly TagKey[] | undefined): Promise<readonly CheckedTag[]> {
     if (keys === undefined) {
-      const failure = await this.#refusal(settings);
-      if (failure === undefined) await this.parts.upstreams.check(settings.organization, settings.upstream);
+      if ((await this.#refusal(settings)) !== undefined) return [];
+      const condition = await this.parts.upstreams.check(settings.organization, settings.upstream);
+      if (condition === undefined) await this.parts.checks.ping(settings);
       return [];
     }
     const checked: CheckedTag[] = [];

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { CacheChecks } from '../cache-view/cache-checks.js';
 import { organizationStatus, type StatusParts } from '../organization-status.js';
 import type { AuditLog, TagKey } from '../ports.js';
-import { type CachePurge, PLAN_MS, type PurgePreview } from '../purge/cache-purge.js';
+import { type AnnouncedPurge, type CachePurge, PLAN_MS, type PurgePreview } from '../purge/cache-purge.js';
 import type { PurgeTarget } from '../purge/purge-plan.js';
 import type { CachedTags } from '../tags/cached-tags.js';
 import type { Proxied } from './proxied.js';
@@ -30,7 +30,7 @@ const checkBody = z.strictObject({
     .min(1)
     .max(MAX_CHECKED)
     .optional()
-    .meta({ description: 'cached tags to ask about; absent = the one that was pulled last' }),
+    .meta({ description: 'cached tags to ask about; absent = only how the upstream is' }),
 });
 const checkAnswer = z.strictObject({
   results: z.array(
@@ -145,8 +145,8 @@ export function cacheOperations(home: string, parts: CacheOperationParts): reado
         const down = upstream.status === 'down';
         if (preview !== undefined && dryRun !== false) return { status: 200, body: previewJson(preview, down) };
         const id = planned ?? preview?.plan.id ?? '';
-        const purged = await parts.purge.carryOut(settings, id, (plan, tags) =>
-          recordPurge(parts.audit, organization, principal.name, plan, tags),
+        const purged = await parts.purge.carryOut(settings, id, (going) =>
+          recordPurge(parts.audit, organization, principal.name, going),
         );
         if (purged === undefined) {
           const detail =
@@ -177,11 +177,17 @@ async function recordPurge(
   audit: AuditLog,
   organization: OrganizationName,
   performedBy: string,
-  plan: PurgePreview['plan'],
-  tags: number,
+  { target, tags, first }: AnnouncedPurge,
 ): Promise<void> {
-  const { scope, repository } = plan;
-  const changes = { scope, ...(repository === undefined ? {} : { repository }), tags };
+  const { scope } = target;
+  const changes = {
+    scope,
+    ...('repository' in target ? { repository: target.repository } : {}),
+    ...('tag' in target ? { tag: target.tag } : {}),
+    ...('unusedSince' in target ? { not_pulled_since: new Date(target.unusedSince).toISOString() } : {}),
+    tags,
+    references: first.map(referenceText),
+  };
   await audit.record(organization, { kind: 'proxy_cache_purge', performedBy, changes });
 }
 

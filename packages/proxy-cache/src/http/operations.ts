@@ -16,7 +16,7 @@ export interface ProxyCacheApiParts
     Omit<TagsOperationParts, 'proxied'>,
     Omit<CacheOperationParts, 'proxied'> {
   readonly settings: ProxyCacheSettingsReader;
-  readonly timeline: Pick<OutageTimeline, 'lastDay' | 'latest' | 'page'>;
+  readonly timeline: StatusParts['timeline'] & Pick<OutageTimeline, 'page'>;
   readonly clock: Clock;
   readonly warmTable: WarmTable;
   /** Hears of a request to warm. */

@@ -8,6 +8,7 @@ import { type EventsQuery, nextPageToken } from './events-query.js';
 
 const time = z.iso.datetime().nullable();
 const count = z.int().min(0);
+const sums = { shielded_pulls: count, masked_errors: count, passed_errors: count };
 const counts = z.partialRecord(z.enum(Object.values(TIMELINE_KINDS)), z.record(z.string(), count));
 
 /** What `health` answers. */
@@ -24,7 +25,12 @@ export const statusSchema = z.strictObject({
   last_success_at: time,
   last_failure_at: time,
   last_failure_class: z.string().nullable().meta({ description: 'of the last failure, also once it is over' }),
-  rate_limit: z.strictObject({ limit: z.int().nullable(), remaining: z.int().nullable(), at: time }),
+  rate_limit: z.strictObject({
+    limit: z.int().nullable(),
+    remaining: z.int().nullable(),
+    at: time,
+    low: z.boolean().meta({ description: 'so little is left that nothing is asked which can wait' }),
+  }),
   cached: z.strictObject({
     tags: count,
     lapsed: count,
@@ -54,7 +60,17 @@ export const statusSchema = z.strictObject({
   hold: z
     .strictObject({ held: z.boolean(), reason: z.string().nullable(), since: time, until: time })
     .meta({ description: 'held = garbage collection takes nothing that came from the upstream' }),
-  last_24h: z.strictObject({ shielded_pulls: count, masked_errors: count, passed_errors: count, counts }),
+  outage: z
+    .strictObject(sums)
+    .nullable()
+    .meta({ description: 'what happened since known_down_since; null while the upstream is not known to be down' }),
+  last_24h: z.strictObject({
+    ...sums,
+    counts,
+    latest: z
+      .partialRecord(z.enum(Object.values(TIMELINE_KINDS)), z.iso.datetime())
+      .meta({ description: 'the minute in which each kind happened last' }),
+  }),
 });
 
 /** What `events` answers. */
@@ -69,7 +85,7 @@ export const eventsSchema = z.strictObject({
 
 /** The answer of `health`: names in snake case, times in ISO 8601, `null` for what is not known. */
 export function statusJson(status: OrganizationStatus): Readonly<Record<string, unknown>> {
-  const { settings, upstream, cached, missing, lastDay } = status;
+  const { settings, upstream, cached, missing, lastDay, latest, outage } = status;
   return {
     status: upstream.status,
     at: isoTime(status.at),
@@ -87,6 +103,7 @@ export function statusJson(status: OrganizationStatus): Readonly<Record<string, 
       limit: upstream.rateLimit?.limit ?? null,
       remaining: upstream.rateLimit?.remaining ?? null,
       at: isoTime(upstream.rateLimit?.at),
+      low: upstream.rateLimitLow,
     },
     cached: {
       tags: cached.tags,
@@ -116,11 +133,11 @@ export function statusJson(status: OrganizationStatus): Readonly<Record<string, 
       since: isoTime(status.hold?.since),
       until: isoTime(status.hold?.until),
     },
+    outage: outage === undefined ? null : sumsOf(outage),
     last_24h: {
-      shielded_pulls: total(lastDay, 'shielded_pull'),
-      masked_errors: total(lastDay, 'masked_error'),
-      passed_errors: total(lastDay, 'passed_error'),
+      ...sumsOf(lastDay),
       counts: lastDay,
+      latest: Object.fromEntries(Object.entries(latest).map(([kind, at]) => [kind, isoTime(at)])),
     },
   };
 }
@@ -134,6 +151,14 @@ export function eventsJson(query: EventsQuery, page: BucketPage): Readonly<Recor
     to: isoTime(query.whole.to),
     buckets: page.buckets.map(({ start, counts }) => ({ start: isoTime(start), counts })),
     ...(page.next === undefined ? {} : { next_page: nextPageToken(query, page.next) }),
+  };
+}
+
+function sumsOf(counts: Counts): Readonly<Record<keyof typeof sums, number>> {
+  return {
+    shielded_pulls: total(counts, 'shielded_pull'),
+    masked_errors: total(counts, 'masked_error'),
+    passed_errors: total(counts, 'passed_error'),
   };
 }
 

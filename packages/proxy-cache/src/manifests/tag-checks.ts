@@ -110,6 +110,19 @@ export class TagChecks {
     }
   }
 
+  /** The same where there is no tag to ask about: asks the upstream who it is. */
+  async ping(settings: ProxyCacheSettings): Promise<void> {
+    const scope = this.health.scopeOf(settings);
+    try {
+      await this.upstreams.registry(settings).ping(this.#deadline());
+      await this.health.succeeded(scope);
+    } catch (error) {
+      if (!isUpstreamError(error)) throw error;
+      if (this.#closing.signal.aborted) throw shuttingDown();
+      await this.health.failed(scope, error, false);
+    }
+  }
+
   /** Ends the checks under way. That they did not hear from the upstream says nothing about it. */
   async close(): Promise<void> {
     this.#closing.abort();

@@ -11,6 +11,7 @@ import * as releasedManifests from './migrations/0010-released-manifests.js';
 import * as pinnedTags from './migrations/0011-pinned-tags.js';
 import * as signatureLooks from './migrations/0012-signature-looks.js';
 import * as lastFailureClass from './migrations/0013-last-failure-class.js';
+import * as purgeTargets from './migrations/0014-purge-targets.js';
 
 interface ProxyCacheMigration extends Knex.Migration {
   readonly name: string;
@@ -88,6 +89,7 @@ const MIGRATIONS: readonly ProxyCacheMigration[] = [
   { name: '0011_pinned_tags', up: pinnedTags.up, down: pinnedTags.down },
   { name: '0012_signature_looks', up: signatureLooks.up, down: signatureLooks.down },
   { name: '0013_last_failure_class', up: lastFailureClass.up, down: lastFailureClass.down },
+  { name: '0014_purge_targets', up: purgeTargets.up, down: purgeTargets.down },
 ];
 
 /** The migrations of this package's tables, for `knex.migrate.latest(proxyCacheMigrations())`. */

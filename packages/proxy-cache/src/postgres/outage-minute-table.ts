@@ -95,6 +95,21 @@ export class OutageMinuteTable {
     return rows[0]?.minute.getTime();
   }
 
+  /** The last minute of each kind since a time, by its begin in ms since the epoch. */
+  async latestOfEach(
+    organization: OrganizationName,
+    since: number,
+  ): Promise<Readonly<Partial<Record<TimelineKind, number>>>> {
+    const rows = await repeatable(() =>
+      this.knex('outage_minute')
+        .where({ organization })
+        .where('minute', '>=', new Date(since))
+        .groupBy('kind')
+        .select<{ kind: TimelineKind; minute: Date }[]>('kind', this.knex.raw('max(minute) as minute')),
+    );
+    return Object.fromEntries(rows.map(({ kind, minute }) => [kind, minute.getTime()]));
+  }
+
   /**
    * Removes rows of minutes before a time, the oldest first, and resolves to how many. Rows that another process is about
    * to remove are left to it.

@@ -15,6 +15,8 @@ interface PlanRow {
   readonly upstream: string;
   readonly scope: PurgeScope;
   readonly repository: string | null;
+  readonly tag: string | null;
+  readonly unused_since: Date | null;
   readonly made_at: Date;
 }
 
@@ -39,18 +41,17 @@ export class PurgePlanTable {
   constructor(private readonly knex: Knex) {}
 
   /** Writes down which tags a purge would take, batch by batch. Pinned ones never are. */
-  async make(plan: PurgePlan, target: PurgeTarget): Promise<void> {
+  async make(plan: PurgePlan): Promise<void> {
     await callDatabase(() =>
       this.knex('purge_plan').insert({
         id: plan.id,
         organization: plan.organization,
         upstream: plan.upstream,
-        scope: plan.scope,
-        repository: plan.repository ?? null,
+        ...targetColumns(plan.target),
         made_at: new Date(plan.madeAt),
       }),
     );
-    const { where, bindings } = conditions(plan, target);
+    const { where, bindings } = conditions(plan);
     let last = { repository: '', tag: '' };
     for (;;) {
       const { rows } = await callDatabase(() =>
@@ -79,8 +80,7 @@ export class PurgePlanTable {
         id: row.id,
         organization,
         upstream: row.upstream,
-        scope: row.scope,
-        repository: row.repository === null ? undefined : (row.repository as RepositoryName),
+        target: targetOf(row),
         madeAt: row.made_at.getTime(),
       }
     );
@@ -104,8 +104,8 @@ export class PurgePlanTable {
   }
 
   /** How many tags stay because they are pinned. */
-  async pinned(plan: PurgePlan, target: PurgeTarget): Promise<number> {
-    const { where, bindings } = conditions(plan, target);
+  async pinned(plan: PurgePlan): Promise<number> {
+    const { where, bindings } = conditions(plan);
     const { rows } = await repeatable(() =>
       this.knex.raw<{ rows: readonly { readonly n: number }[] }>(
         `select count(*)::int as n from cached_tag where ${where} and pinned`,
@@ -163,17 +163,18 @@ export class PurgePlanTable {
 
   /** `undefined` when there is nothing left. */
   async #carryOutBatch(transaction: Knex.Transaction, plan: PurgePlan): Promise<Purged | undefined> {
+    const { scope, repository } = targetColumns(plan.target);
     const { rows } = await transaction.raw<{ rows: readonly TagRow[] }>(
       `delete from purge_plan_tag where ctid in (select ctid from purge_plan_tag where id = :id limit :batch)
        returning repository, tag, digest`,
       { id: plan.id, batch: BATCH },
     );
     // Lists of tags and referrers are cached apart; with everything of a repository they go, too.
-    if (rows.length === 0 && (plan.scope === 'all' || plan.scope === 'repository')) {
+    if (rows.length === 0 && (scope === 'all' || scope === 'repository')) {
       await transaction.raw(
         `delete from cached_listing where organization = :organization and upstream = :upstream
            and (:repository::text is null or repository = :repository)`,
-        { organization: plan.organization, upstream: plan.upstream, repository: plan.repository ?? null },
+        { organization: plan.organization, upstream: plan.upstream, repository },
       );
     }
     if (rows.length === 0) {
@@ -209,10 +210,33 @@ export class PurgePlanTable {
   }
 }
 
-function conditions(
-  { organization, upstream }: PurgePlan,
-  target: PurgeTarget,
-): { readonly where: string; readonly bindings: Readonly<Record<string, Knex.RawBinding>> } {
+function targetColumns(target: PurgeTarget): Pick<PlanRow, 'scope' | 'repository' | 'tag' | 'unused_since'> {
+  return {
+    scope: target.scope,
+    repository: 'repository' in target ? target.repository : null,
+    tag: 'tag' in target ? target.tag : null,
+    unused_since: 'unusedSince' in target ? new Date(target.unusedSince) : null,
+  };
+}
+
+function targetOf({ scope, repository, tag, unused_since }: PlanRow): PurgeTarget {
+  const name = (repository ?? '') as RepositoryName;
+  switch (scope) {
+    case 'all':
+      return { scope };
+    case 'repository':
+      return { scope, repository: name };
+    case 'tag':
+      return { scope, repository: name, tag: (tag ?? '') as Tag };
+    case 'older_than':
+      return { scope, unusedSince: unused_since?.getTime() ?? 0 };
+  }
+}
+
+function conditions({ organization, upstream, target }: PurgePlan): {
+  readonly where: string;
+  readonly bindings: Readonly<Record<string, Knex.RawBinding>>;
+} {
   const bindings = { organization, upstream };
   const ours = 'organization = :organization and upstream = :upstream';
   switch (target.scope) {

@@ -17,9 +17,19 @@ export interface PurgePreview {
   readonly bytes: FootprintBytes | undefined;
 }
 
+/** A purge that is about to be carried out. */
+export interface AnnouncedPurge {
+  readonly target: PurgeTarget;
+  readonly tags: number;
+  /** The first of them, by name. */
+  readonly first: readonly PurgedTag[];
+}
+
 /** How long a preview can be carried out, ms. */
 export const PLAN_MS = 60 * 60_000;
 const SHOWN = 100;
+/** Tags of a purge that are named when it is carried out. */
+const ANNOUNCED = 20;
 
 export interface CachePurgeParts {
   readonly plans: PurgePlanTable;
@@ -37,29 +47,29 @@ export class CachePurge {
   async preview(settings: ProxyCacheSettings, target: PurgeTarget): Promise<PurgePreview> {
     const { plans, footprint, clock } = this.parts;
     const { organization, upstream } = settings;
-    const repository = 'repository' in target ? target.repository : undefined;
-    const plan = { id: randomUUID(), organization, upstream, scope: target.scope, repository, madeAt: clock.now() };
+    const plan = { id: randomUUID(), organization, upstream, target, madeAt: clock.now() };
     await plans.prune(clock.now() - PLAN_MS);
-    await plans.make(plan, target);
+    await plans.make(plan);
     const { count, first } = await plans.tags(plan.id, SHOWN);
-    const pinned = await plans.pinned(plan, target);
+    const pinned = await plans.pinned(plan);
     return { plan, tags: count, first, pinned, bytes: footprint && (await this.#bytesIfKnown(plan, footprint)) };
   }
 
   /**
    * Carries out a preview of this upstream; `undefined` when there is none, or none any more.
-   * @param announce hears of the plan and of its tags before anything goes; nothing does when it rejects
+   * @param announce hears what goes before anything does; nothing goes when it rejects
    */
   async carryOut(
     settings: ProxyCacheSettings,
     id: string,
-    announce: (plan: PurgePlan, tags: number) => Promise<void>,
+    announce: (going: AnnouncedPurge) => Promise<void>,
   ): Promise<(Purged & { readonly plan: PurgePlan }) | undefined> {
     const { plans, tags, clock } = this.parts;
     const plan = await plans.find(id, settings.organization);
     if (plan === undefined || plan.upstream !== settings.upstream) return undefined;
     if (clock.now() - plan.madeAt >= PLAN_MS) return undefined;
-    await announce(plan, (await plans.tags(plan.id, 1)).count);
+    const { count, first } = await plans.tags(plan.id, ANNOUNCED);
+    await announce({ target: plan.target, tags: count, first });
     const purged = await plans.carryOut(plan);
     tags.forgetAll();
     return { ...purged, plan };

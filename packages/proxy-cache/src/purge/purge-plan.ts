@@ -14,8 +14,7 @@ export interface PurgePlan {
   readonly id: string;
   readonly organization: OrganizationName;
   readonly upstream: string;
-  readonly scope: PurgeScope;
-  readonly repository: RepositoryName | undefined;
+  readonly target: PurgeTarget;
   readonly madeAt: number;
 }
 

@@ -3,7 +3,7 @@ import type { OutageMinuteTable } from '../postgres/outage-minute-table.js';
 import { type BucketPage, type Counts, countsOf, MAX_ROWS, pageOf } from './bucket-page.js';
 import type { OutageCounts } from './outage-counts.js';
 import { type BucketLength, KEPT_MS, type TimeWindow, windowUntil } from './time-window.js';
-import type { TimelineClass, TimelineKind } from './timeline-kinds.js';
+import { MINUTE_MS, minuteOf, type TimelineClass, type TimelineKind } from './timeline-kinds.js';
 
 /** Rows of one statement that prunes, and statements of one run. */
 const PRUNE_BATCH = 5_000;
@@ -28,6 +28,19 @@ export class OutageTimeline {
   async lastDay(organization: OrganizationName): Promise<Counts> {
     await this.#writeOwn();
     return countsOf(await this.table.sums(organization, windowUntil(this.clock.now(), '24h', 'minute')));
+  }
+
+  /** What happened since a time in ms since the epoch, its whole minute included. */
+  async since(organization: OrganizationName, time: number): Promise<Counts> {
+    await this.#writeOwn();
+    const to = minuteOf(this.clock.now()) + MINUTE_MS;
+    return countsOf(await this.table.sums(organization, { from: minuteOf(time), to }));
+  }
+
+  /** When each kind happened last within 24 hours: the begin of that minute, in ms since the epoch. */
+  async latestOfEach(organization: OrganizationName): Promise<Readonly<Partial<Record<TimelineKind, number>>>> {
+    await this.#writeOwn();
+    return this.table.latestOfEach(organization, windowUntil(this.clock.now(), '24h', 'minute').from);
   }
 
   /** The last minute in which something happened within 24 hours, by its begin in ms since the epoch. */
