@@ -85,12 +85,7 @@ function Configured({ stored, ...props }: LoadedProps & { readonly stored: Store
   return (
     <Stack hasGutter>
       <StackItem>
-        <StatusCard
-          api={api}
-          organization={organization}
-          stalenessS={stored.view.staleness_period_s}
-          mayWrite={mayWrite}
-        />
+        <StatusCard api={api} organization={organization} settings={stored.view} mayWrite={mayWrite} />
       </StackItem>
       <StackItem>
         <Tabs

@@ -129,7 +129,7 @@ describeWith(chromiumTool())('cached images in a browser', () => {
     const failing = site.upstream.fault({ kind: 'status', status: 503 });
     await site.pull(organization, 'v2');
     const page = await openTags(organization);
-    await page.getByTestId('in-use').getByText('team/app:v1: 1 day').waitFor();
+    await page.getByTestId('in-use-team/app:v1').getByText('1 day').waitFor();
     await act(page, 'v1', 'Purge');
     await page.getByText('The upstream is down: what goes now cannot be had again').waitFor();
     await page.getByRole('button', { name: 'Cancel' }).click();

@@ -65,8 +65,8 @@ describeWith(
     expect(await pull(organization)).toBe(0);
     await status(page, 'Down');
     await page.getByTestId('degraded').getByText('cannot be connected to').waitFor();
-    await page.getByTestId('protection').getByText('1 pull saved in the last 24 hours, none failed.').waitFor();
-    await page.getByTestId('first-lapse').getByText('the first lapses in 30 minutes').waitFor();
+    await page.getByTestId('protection').getByText('1 pull saved, none failed in this outage.').waitFor();
+    await page.getByTestId('first-lapse').getByText('it lapses in 30 minutes').waitFor();
     await page.getByTestId('timeline-sum').getByText('1 pull saved, 1 error masked, 0 errors passed on').waitFor();
     await page.getByTestId('chart-masked_error').getByText('No connection').waitFor();
     await page.getByTestId('timeline-as-table').click();
@@ -76,14 +76,14 @@ describeWith(
 
     clock.advance({ minutes: 31 });
     expect(await pull(organization)).not.toBe(0);
-    await page.getByTestId('first-lapse').getByText('None of the cached images is shielded any more.').waitFor();
+    await page.getByTestId('first-lapse').getByText('The one cached image is not shielded any more.').waitFor();
     await page.getByRole('tab', { name: 'Configuration' }).click();
     await page.getByTestId('staleness-period-input').fill('3');
     await page.getByTestId('staleness-period-unit').selectOption('days');
     await page.getByTestId('save-proxy-cache-btn').click();
     await page.getByText('Your changes have been saved').first().waitFor();
     expect(await pull(organization)).toBe(0);
-    await page.getByTestId('first-lapse').getByText('the first lapses in 2 days 22 hours').waitFor();
+    await page.getByTestId('first-lapse').getByText('it lapses in 2 days 22 hours').waitFor();
 
     await registry.start();
     clock.advance({ minutes: 10 });

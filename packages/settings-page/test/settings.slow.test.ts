@@ -135,6 +135,47 @@ describeWith(chromiumTool())('settings in a browser', () => {
     expect(await site.settings(organization)).toMatchObject({ staleness_period_s: 259_200, expiration_s: 2_592_000 });
   });
 
+  it('two administrators: a password that was replaced is told, though it cannot be shown', async () => {
+    const organization = await site.proxying({
+      upstream_registry_username: 'bot',
+      upstream_registry_password: 'before',
+    });
+    const { page } = await site.open(browser, settingsOf(organization));
+    await page.getByTestId('remote-registry-expiration').fill('30');
+    const path = `/api/v1/organization/${organization}/proxycache`;
+    await site.breakwater.api('PUT', path, { upstream_registry_password: 'after' });
+    await save(page);
+    await page.getByTestId('settings-conflict').getByText('The stored username or password').waitFor();
+  });
+
+  it('two administrators: one deletes what the other edits, who creates it again or gives up', async () => {
+    const organization = await site.proxying();
+    const path = `/api/v1/organization/${organization}/proxycache`;
+    const { page } = await site.open(browser, settingsOf(organization));
+    const edit = async () => {
+      await page.getByTestId('staleness-period-input').fill('3');
+      await site.breakwater.api('DELETE', path);
+      await save(page);
+      await page.getByTestId('settings-deleted').waitFor();
+      expect(await value(page, 'staleness-period-input')).toBe('3');
+    };
+    await edit();
+    await page.getByText('Create it again with what I typed').click();
+    await save(page);
+    await page.getByText('Successfully configured proxy cache').first().waitFor();
+    expect(await site.settings(organization)).toMatchObject({
+      upstream_registry: site.upstream.host,
+      staleness_period_s: 259_200,
+    });
+    await page.getByTestId('upstream-status').waitFor();
+    await page.getByTestId('staleness-period-input').fill('9');
+    await site.breakwater.api('DELETE', path);
+    await save(page);
+    await page.getByText('Discard what I typed').click();
+    expect(await value(page, 'remote-registry-input')).toBe('');
+    await expect(page.getByTestId('unsaved-changes').count()).resolves.toBe(0);
+  });
+
   it('a session that ends: signing in goes on with what was typed', async () => {
     const organization = await site.proxying();
     const admin = await site.person(organization, 'admin');

@@ -89,9 +89,17 @@ export function createSettingsPageApi(options: ApiOptions = {}) {
       const { body } = await send('GET', `${home(organization)}/proxycache/health`);
       return body as Health;
     },
+    /** By the hour, all of it: whoever reads it knows what a day is where they are. */
     async events(organization: string, period: TimelinePeriod): Promise<Events> {
-      const { body } = await send('GET', `${home(organization)}/proxycache/events?period=${period}`);
-      return body as Events;
+      const path = `${home(organization)}/proxycache/events?period=${period}&by=hour`;
+      const first = (await send('GET', path)).body as Events;
+      const buckets = [...first.buckets];
+      for (let next = first.next_page; next !== undefined; ) {
+        const page = (await send('GET', `${path}&next_page=${encodeURIComponent(next)}`)).body as Events;
+        buckets.push(...page.buckets);
+        next = page.next_page;
+      }
+      return { ...first, buckets };
     },
 
     async tags(organization: string, query: TagQuery): Promise<TagPage> {

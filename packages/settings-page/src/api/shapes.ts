@@ -68,7 +68,22 @@ export type SettingsBody = Partial<{
 
 /** Counts by kind, then by failure class. What did not happen is left out. */
 export type Counts = Readonly<Partial<Record<EventKind, Readonly<Record<string, number>>>>>;
-export type EventKind = 'shielded_pull' | 'masked_error' | 'passed_error';
+export type EventKind =
+  | 'shielded_pull'
+  | 'masked_error'
+  | 'passed_error'
+  | 'credentials_rejected'
+  | 'rate_limit_low'
+  | 'prefetch_failed'
+  | 'integrity_failure'
+  | 'not_stored';
+
+/** How many pulls were saved, and how many errors masked or passed on. */
+export interface EventSums {
+  readonly shielded_pulls: number;
+  readonly masked_errors: number;
+  readonly passed_errors: number;
+}
 
 /** How an organization's cache is. Times are ISO 8601, `null` for what is not known. */
 export interface Health {
@@ -84,7 +99,13 @@ export interface Health {
   readonly retry_after_until: string | null;
   readonly last_success_at: string | null;
   readonly last_failure_at: string | null;
-  readonly rate_limit: { readonly limit: number | null; readonly remaining: number | null; readonly at: string | null };
+  readonly rate_limit: {
+    readonly limit: number | null;
+    readonly remaining: number | null;
+    readonly at: string | null;
+    /** Whether so little is left that nothing is asked which can wait. */
+    readonly low: boolean;
+  };
   readonly cached: {
     readonly tags: number;
     readonly lapsed: number;
@@ -100,11 +121,28 @@ export interface Health {
     readonly given_up: number;
     readonly counted_up_to: number;
   };
-  readonly last_24h: {
-    readonly shielded_pulls: number;
-    readonly masked_errors: number;
-    readonly passed_errors: number;
+  /** `failing`: within the last minutes something that clients got could not be kept. */
+  readonly storage: { readonly status: 'ok' | 'failing'; readonly last_failure_at: string | null };
+  /** `full`: pulls are streamed through and not kept. */
+  readonly quota: {
+    readonly status: 'none' | 'ok' | 'full';
+    readonly limit_bytes: number | null;
+    readonly used_bytes: number | null;
+    readonly last_not_stored_at: string | null;
+  };
+  /** `held`: garbage collection takes nothing that came from the upstream. */
+  readonly hold: {
+    readonly held: boolean;
+    readonly reason: string | null;
+    readonly since: string | null;
+    readonly until: string | null;
+  };
+  /** What happened since the upstream is known to be down; `null` while it is not. */
+  readonly outage: EventSums | null;
+  readonly last_24h: EventSums & {
     readonly counts: Counts;
+    /** When each kind happened last. */
+    readonly latest: Readonly<Partial<Record<EventKind, string>>>;
   };
 }
 
@@ -117,6 +155,8 @@ export interface Events {
   readonly from: string;
   readonly to: string;
   readonly buckets: readonly EventBucket[];
+  /** Where the listing goes on, if it does. */
+  readonly next_page?: string;
 }
 
 export interface EventBucket {

@@ -1,12 +1,40 @@
 import { Alert, AlertActionLink, List, ListItem } from '@patternfly/react-core';
-import { durationWords } from '../words/duration.js';
-import { differences, FIELD_LABELS } from './settings-form.js';
+import { settingWords } from '../words/setting-words.js';
+import { differences } from './settings-form.js';
 import type { SettingsEditor } from './use-settings-editor.js';
 
-/** Somebody else was faster: what they changed, and what can be done without losing anything unseen. */
+/** Somebody else was faster: what they have done, and what can be done without losing anything unseen. */
 export function ConflictAlert({ editor }: { readonly editor: SettingsEditor }) {
-  const { theirs, base } = editor;
+  const { theirs } = editor;
   if (theirs === undefined) return null;
+  return theirs === 'deleted' ? <Deleted editor={editor} /> : <Changed editor={editor} />;
+}
+
+function Deleted({ editor }: { readonly editor: SettingsEditor }) {
+  return (
+    <Alert
+      component="p"
+      isInline
+      variant="warning"
+      data-testid="settings-deleted"
+      title="Somebody else has deleted this configuration while you were editing"
+      actionLinks={
+        <>
+          <AlertActionLink onClick={editor.keepMine}>Create it again with what I typed</AlertActionLink>
+          <AlertActionLink onClick={editor.takeTheirs}>Discard what I typed</AlertActionLink>
+        </>
+      }
+    >
+      Nothing of yours has been saved, and nothing is proxied here any more. The stored credentials and certificates
+      went with it: to create it again, type them anew and save.
+    </Alert>
+  );
+}
+
+function Changed({ editor }: { readonly editor: SettingsEditor }) {
+  const { theirs, base } = editor;
+  if (theirs === undefined || theirs === 'deleted') return null;
+  const changed = differences(base?.view, theirs.view);
   return (
     <Alert
       component="p"
@@ -23,21 +51,14 @@ export function ConflictAlert({ editor }: { readonly editor: SettingsEditor }) {
     >
       Nothing of yours has been saved. They have changed:
       <List>
-        {differences(base?.view, theirs.view).map(({ field, before, now }) => (
+        {changed.map(({ field, label, before, now }) => (
           <ListItem key={field}>
-            {field === 'has_credentials' ? 'Credentials' : FIELD_LABELS[field]}:{' '}
-            {base === undefined ? '' : `${shown(field, before)} → `}
-            {shown(field, now)}
+            {label}: {base === undefined ? '' : `${settingWords(field, before)} → `}
+            {settingWords(field, now)}
           </ListItem>
         ))}
+        {changed.length === 0 ? <ListItem>The stored username or password, which is shown to nobody</ListItem> : null}
       </List>
     </Alert>
   );
-}
-
-function shown(field: string, value: unknown): string {
-  if (field.endsWith('_s') && typeof value === 'number') return durationWords(value);
-  if (field === 'check_interval_s' && value === null) return 'once per staleness period';
-  if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  return String(value);
 }

@@ -114,10 +114,13 @@ describe('two administrators', () => {
   });
 
   test('what they changed is named', () => {
-    expect(differences(STORED, theirs).map(({ field, before, now }) => [field, before, now])).toEqual([
-      ['staleness_period_s', 259_200, 604_800],
-      ['anonymous_pull', false, true],
-      ['has_credentials', true, false],
+    const certificates = { ...theirs, upstream_ca_fingerprints: ['AB'] };
+    expect(differences(STORED, certificates).map(({ label, before, now }) => [label, before, now])).toEqual([
+      ['Staleness period', 259_200, 604_800],
+      ['Pull without signing in', false, true],
+      ['Credentials', true, false],
+      ['Certificates', [], ['AB']],
     ]);
+    expect(differences(STORED, { ...STORED, upstream_ca_fingerprints: [] })).toEqual([]);
   });
 });

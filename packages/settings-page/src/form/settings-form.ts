@@ -166,21 +166,26 @@ export function rebase(form: SettingsForm, before: SettingsView | undefined, now
   return { ...next, ...Object.fromEntries(mine) };
 }
 
-/** What somebody else has changed, field by field. */
-export function differences(
-  before: SettingsView | undefined,
-  now: SettingsView,
-): readonly { readonly field: FieldName | 'has_credentials'; readonly before: unknown; readonly now: unknown }[] {
-  const fields = Object.keys(now).filter(
-    (field): field is FieldName | 'has_credentials' => field in FIELD_LABELS || field === 'has_credentials',
-  );
-  return fields
-    .map((field) => ({
-      field,
-      before: before?.[field as keyof SettingsView],
-      now: now[field as keyof SettingsView],
-    }))
-    .filter((each) => each.before !== each.now);
+/** What of the settings can be seen, with the names that people read. */
+const VIEW_LABELS = {
+  ...FIELD_LABELS,
+  has_credentials: 'Credentials',
+  upstream_ca_fingerprints: 'Certificates',
+} as const satisfies Readonly<Partial<Record<keyof SettingsView | FieldName, string>>>;
+
+/** A field that somebody else has changed. */
+export interface Difference {
+  readonly field: keyof SettingsView;
+  readonly label: string;
+  readonly before: unknown;
+  readonly now: unknown;
+}
+
+/** What somebody else has changed, field by field, of what can be seen: a password that was replaced cannot. */
+export function differences(before: SettingsView | undefined, now: SettingsView): readonly Difference[] {
+  return (Object.keys(now) as (keyof SettingsView)[])
+    .map((field) => ({ field, label: VIEW_LABELS[field], before: before?.[field], now: now[field] }))
+    .filter((each) => JSON.stringify(each.before) !== JSON.stringify(each.now));
 }
 
 function checkIntervalOf(form: SettingsForm): { readonly seconds: number | null } | { readonly problem: string } {

@@ -31,8 +31,8 @@ export interface SettingsEditor {
   readonly deleting: boolean;
   /** Why the last save was refused, unless it was for fields, which stand in `problems`. */
   readonly failure: ApiFailure | undefined;
-  /** What somebody else has stored meanwhile; the form keeps what was typed. */
-  readonly theirs: StoredSettings | undefined;
+  /** What somebody else has stored meanwhile, or that they deleted it; the form keeps what was typed. */
+  readonly theirs: StoredSettings | 'deleted' | undefined;
   change(part: Partial<SettingsForm>): void;
   /** Saves; a new configuration is tried out at its upstream first, unless that is to be skipped. */
   save(options?: { readonly untried?: boolean }): void;
@@ -59,7 +59,7 @@ export function useSettingsEditor(
   const notices = useNotices();
   const [base, setBase] = useState(stored);
   const [form, setForm] = useState(() => formFrom(stored?.view));
-  const [theirs, setTheirs] = useState<StoredSettings>();
+  const [theirs, setTheirs] = useState<StoredSettings | 'deleted'>();
   const [attempt, setAttempt] = useState<Attempt>({});
   const [shown, setShown] = useState(false);
   const [refusals, setRefusals] = useState(0);
@@ -109,10 +109,13 @@ export function useSettingsEditor(
     const isConflict =
       failure?.status === 412 || (base !== undefined && failure?.status === 404) || failure?.detail === ALREADY_THERE;
     if (isConflict) {
-      const now = await api.settings(organization).catch(() => undefined);
-      queries.setQueryData(settingsKey(organization), now ?? null);
+      const now = await api.settings(organization).then(
+        (found) => ({ found }),
+        () => undefined,
+      );
       if (now !== undefined) {
-        setTheirs(now);
+        queries.setQueryData(settingsKey(organization), now.found ?? null);
+        setTheirs(now.found ?? 'deleted');
         setAttempt({});
         return;
       }
@@ -153,9 +156,10 @@ export function useSettingsEditor(
       return undefined;
     },
     discard: () => start(stored),
-    takeTheirs: () => start(theirs),
+    takeTheirs: () => start(theirs === 'deleted' ? undefined : theirs),
     keepMine() {
-      if (theirs !== undefined) start(theirs, rebase(form, base?.view, theirs.view));
+      if (theirs === 'deleted') start(undefined, { ...form, removeCredentials: false, removeCertificates: false });
+      else if (theirs !== undefined) start(theirs, rebase(form, base?.view, theirs.view));
     },
   };
 }

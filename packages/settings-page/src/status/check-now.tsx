@@ -4,7 +4,7 @@ import { failureWords } from '../api/api-failure.js';
 import { healthKey } from '../api/query-keys.js';
 import type { SettingsPageApi } from '../api/settings-page-api.js';
 import { useNotices } from '../parts/notices.js';
-import { upstreamSentence } from '../words/status-sentences.js';
+import { latestFailureSentence, upstreamSentence } from '../words/status-sentences.js';
 
 interface CheckNowProps {
   readonly api: SettingsPageApi;
@@ -19,8 +19,8 @@ export function CheckNow({ api, organization }: CheckNowProps) {
     mutationFn: () => api.checkUpstream(organization),
     onSuccess(health) {
       queries.setQueryData(healthKey(organization), health);
-      const said = upstreamSentence(health, Date.parse(health.at));
-      notices[health.status === 'up' ? 'succeeded' : 'failed'](said);
+      const said = [upstreamSentence(health, Date.parse(health.at)), latestFailureSentence(health)];
+      notices[health.status === 'up' ? 'succeeded' : 'failed'](said.filter((each) => each !== undefined).join(' '));
       return queries.invalidateQueries({ queryKey: [organization] });
     },
     onError: (error) => notices.failed(failureWords(error)),

@@ -21,7 +21,8 @@ const WORDS: Readonly<Record<string, FailureClassWords>> = {
   tls: {
     name: 'TLS',
     happened: 'offers a certificate or a TLS version that is not accepted',
-    advice: 'Check that its certificate is valid now; for an authority of your own give its certificate below.',
+    advice:
+      'Check that its certificate is valid now; for an authority of your own give its certificate (Configuration, More settings).',
   },
   timeout: {
     name: 'No answer in time',

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Purge } from '../api/shapes.js';
-import { agoWords, checkWords, keptWords, purgeWords, shieldedWords } from './tag-sentences.js';
+import { agoWords, checkWords, freshWords, keptWords, leftPart, purgeWords, shieldedWords } from './tag-sentences.js';
 
 const NOW = Date.UTC(2024, 0, 2, 12);
 const at = (hours: number) => new Date(NOW + hours * 3_600_000).toISOString();
@@ -13,6 +13,18 @@ test('what is left of the clocks of a tag', () => {
   expect(keptWords({ kept_until: null, pinned: false }, NOW)).toBe('for ever');
   expect(keptWords({ kept_until: null, pinned: true }, NOW)).toBe('for ever, pinned');
   expect(agoWords(at(-0.5), NOW)).toBe('30 minutes ago');
+  expect(agoWords(at(-59 / 3_600), NOW)).toBe('just now');
+  expect(agoWords(at(1 / 3_600), NOW)).toBe('just now');
+  expect(freshWords({ state: 'fresh', fresh_until: at(0.5) }, NOW)).toBe('30 minutes');
+  expect(freshWords({ state: 'stale', fresh_until: at(0.5) }, NOW)).toBe('over');
+});
+
+test('how much of a period is left', () => {
+  expect(leftPart(at(6), 86_400, NOW)).toBe(0.25);
+  expect(leftPart(at(-1), 86_400, NOW)).toBe(0);
+  expect(leftPart(at(48), 86_400, NOW)).toBe(1);
+  expect(leftPart(null, 86_400, NOW)).toBe(0);
+  expect(leftPart(at(1), 0, NOW)).toBe(0);
 });
 
 test.each([

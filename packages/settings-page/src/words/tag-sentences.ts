@@ -9,6 +9,17 @@ export function leftWords(until: string, now: number): string {
   return left <= 0 ? 'over' : durationWords(left);
 }
 
+/** How much is left of a period that ends at a time: 0 to 1. `null` = there was none. */
+export function leftPart(until: string | null, periodS: number, now: number): number {
+  if (until === null || periodS === 0) return 0;
+  return Math.min(1, Math.max(0, (Date.parse(until) - now) / 1000 / periodS));
+}
+
+/** For how long a pull waits for nobody. */
+export function freshWords({ state, fresh_until }: Pick<CachedTag, 'state' | 'fresh_until'>, now: number): string {
+  return state === 'fresh' ? leftWords(fresh_until, now) : 'over';
+}
+
 /** For how long a tag is still served whatever the upstream does. */
 export function shieldedWords({ shielded_until }: Pick<CachedTag, 'shielded_until'>, now: number): string {
   return shielded_until === null ? 'not shielded' : leftWords(shielded_until, now);
@@ -20,9 +31,10 @@ export function keptWords({ kept_until, pinned }: Pick<CachedTag, 'kept_until' |
   return kept_until === null ? 'for ever' : leftWords(kept_until, now);
 }
 
-/** How long ago something was. */
+/** How long ago something was. What another process saw may be a few seconds late: below a minute it is "just now". */
 export function agoWords(at: string, now: number): string {
-  return `${durationWords((now - Date.parse(at)) / 1000)} ago`;
+  const seconds = (now - Date.parse(at)) / 1000;
+  return seconds < 60 ? 'just now' : `${durationWords(seconds)} ago`;
 }
 
 /** What came of asking about a tag. */
