@@ -3,7 +3,7 @@ const HOUR = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-di
 const BOTH = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
 
 /** A column's begin as the reader's clock has it, whole. */
-export function columnTime(start: number, by: 'minute' | 'hour' | 'day'): string {
+export function columnTime(start: number, by: 'hour' | 'day'): string {
   return by === 'day' ? DAY.format(start) : BOTH.format(start);
 }
 

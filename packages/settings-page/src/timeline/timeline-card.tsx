@@ -16,8 +16,9 @@ import { eventsKey } from '../api/query-keys.js';
 import type { SettingsPageApi } from '../api/settings-page-api.js';
 import type { Events, TimelinePeriod } from '../api/shapes.js';
 import { Failure } from '../parts/failure.js';
+import { NotRefreshed } from '../parts/not-refreshed.js';
 import { counted } from '../words/duration.js';
-import { timelineColumns, totalOf } from '../words/timeline-columns.js';
+import { columnUnit, timelineColumns, totalOf } from '../words/timeline-columns.js';
 
 const TimelineChart = lazy(() => import('./timeline-chart.js').then((module) => ({ default: module.TimelineChart })));
 const TimelineTable = lazy(() => import('./timeline-table.js').then((module) => ({ default: module.TimelineTable })));
@@ -61,7 +62,10 @@ export function TimelineCard({ api, organization }: TimelineCardProps) {
       </StackItem>
       <StackItem>
         {events.data !== undefined ? (
-          <Shown events={events.data} asTable={asTable} />
+          <>
+            <NotRefreshed error={events.error} shownSince={events.dataUpdatedAt} />
+            <Shown events={events.data} asTable={asTable} />
+          </>
         ) : events.error !== null ? (
           <Failure
             title="The timeline could not be loaded"
@@ -98,9 +102,9 @@ function Shown({ events, asTable }: { readonly events: Events; readonly asTable:
       </Content>
       <Suspense fallback={<Skeleton height="16rem" screenreaderText="Loading the chart" />}>
         {asTable ? (
-          <TimelineTable columns={columns} by={events.by} />
+          <TimelineTable columns={columns} by={columnUnit(events)} />
         ) : (
-          <TimelineChart columns={columns} by={events.by} />
+          <TimelineChart columns={columns} by={columnUnit(events)} />
         )}
       </Suspense>
     </>

@@ -1,12 +1,13 @@
 import type { EventKind } from '../api/shapes.js';
 import { useWidth } from '../parts/use-width.js';
 import { failureClassWords } from '../words/failure-classes.js';
+import { gridLines } from '../words/grid-lines.js';
 import { classesOf, type TimelineColumn, totalOf } from '../words/timeline-columns.js';
 import { axisTime, columnTime } from './column-time.js';
 
 interface TimelineChartProps {
   readonly columns: readonly TimelineColumn[];
-  readonly by: 'minute' | 'hour' | 'day';
+  readonly by: 'hour' | 'day';
 }
 
 /** Before the real width is known, CSS pixels. */
@@ -16,14 +17,22 @@ const LEFT = 44;
 const HEIGHT = 120;
 const TOP = 8;
 const AXIS = 22;
-/** Colours of failure classes in the order of their frequency; more than these share the last one. */
-const CLASS_COLORS = [
-  'var(--pf-t--chart--color--orange--300, #ca6c0f)',
-  'var(--pf-t--chart--color--purple--300, #5e40be)',
-  'var(--pf-t--chart--color--teal--300, #37a3a3)',
-  'var(--pf-t--chart--color--yellow--300, #dca614)',
-  'var(--pf-t--chart--color--black--300, #8a8d90)',
-];
+/** A class has one colour whatever else there is, so that yesterday's picture can be laid beside today's. */
+const CLASS_COLORS: Readonly<Record<string, string>> = {
+  connect: '#ca6c0f',
+  dns: '#876fd4',
+  tls: '#63993d',
+  timeout: '#5e40be',
+  server_error: '#dca614',
+  protocol: '#9e4a06',
+  integrity: '#b1380b',
+  rate_limited: '#37a3a3',
+  blocked: '#4d4d4d',
+  auth: '#147878',
+  removed: '#92c5f9',
+  denied: '#e0619b',
+};
+const OTHER_CLASS_COLOR = '#8a8d90';
 const SAVED_COLOR = 'var(--pf-t--chart--color--blue--300, #0066cc)';
 const PASSED_COLOR = 'var(--pf-t--chart--color--red-orange--400, #b1380b)';
 
@@ -57,10 +66,7 @@ interface Series {
 }
 
 function classSeries(classes: readonly string[]): readonly Series[] {
-  return classes.map((failureClass, index) => ({
-    failureClass,
-    color: CLASS_COLORS[Math.min(index, CLASS_COLORS.length - 1)] as string,
-  }));
+  return classes.map((failureClass) => ({ failureClass, color: CLASS_COLORS[failureClass] ?? OTHER_CLASS_COLOR }));
 }
 
 interface PanelProps extends TimelineChartProps {
@@ -70,7 +76,9 @@ interface PanelProps extends TimelineChartProps {
 }
 
 function Panel({ title, kind, columns, by, series }: PanelProps) {
-  const most = Math.max(1, ...columns.map(({ counts }) => totalOf(counts, kind)));
+  const highest = Math.max(1, ...columns.map(({ counts }) => totalOf(counts, kind)));
+  const lines = gridLines(highest);
+  const most = lines.at(-1) ?? highest;
   const all = columns.reduce((sum, { counts }) => sum + totalOf(counts, kind), 0);
   const [figure, width] = useWidth<HTMLElement>(USUAL_WIDTH);
   const step = (width - LEFT) / columns.length;
@@ -100,10 +108,10 @@ function Panel({ title, kind, columns, by, series }: PanelProps) {
         width={width}
         height={TOP + HEIGHT + AXIS}
         role="img"
-        aria-label={`${title}: ${all} in all, at most ${most} at a time. The table has the numbers.`}
+        aria-label={`${title}: ${all} in all, at most ${highest} at a time. The table has the numbers.`}
         style={{ display: 'block' }}
       >
-        {[0, most].map((value) => {
+        {lines.map((value) => {
           const y = TOP + HEIGHT - (value / most) * HEIGHT;
           return (
             <g key={value}>

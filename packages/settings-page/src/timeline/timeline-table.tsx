@@ -6,7 +6,7 @@ import { columnTime } from './column-time.js';
 
 interface TimelineTableProps {
   readonly columns: readonly TimelineColumn[];
-  readonly by: 'minute' | 'hour' | 'day';
+  readonly by: 'hour' | 'day';
 }
 
 /** The numbers of the chart; the latest first, and only times at which something happened. */

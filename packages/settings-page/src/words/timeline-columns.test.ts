@@ -15,6 +15,35 @@ test('hours in which nothing happened are columns as well', () => {
   expect(columns[0]?.counts).toEqual({});
 });
 
+test('the columns of a month are the days of the calendar of whoever reads it', () => {
+  // 19:00 to 23:00 UTC on 9 March 2024, the evening before New York puts its clocks forward; and half an hour after midnight there.
+  const evening = { start: '2024-03-09T23:00:00Z', counts: { shielded_pull: { dns: 1 } } };
+  const night = { start: '2024-03-10T04:00:00Z', counts: { shielded_pull: { dns: 2 } } };
+  const afterwards = { start: '2024-03-10T05:00:00Z', counts: { shielded_pull: { dns: 4 } } };
+  const month = events({
+    period: '30d',
+    from: '2024-02-20T12:00:00Z',
+    to: '2024-03-21T12:30:00Z',
+    buckets: [evening, night, afterwards],
+  });
+  const days = (timeZone: string) =>
+    timelineColumns(month, timeZone).flatMap(({ start, counts }) => {
+      const date = new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' }).format(start);
+      const saved = totalOf(counts, 'shielded_pull');
+      return saved === 0 ? [] : [[date, saved]];
+    });
+  expect(days('UTC')).toEqual([
+    ['2024-03-09', 1],
+    ['2024-03-10', 6],
+  ]);
+  expect(days('America/New_York')).toEqual([
+    ['2024-03-09', 3],
+    ['2024-03-10', 4],
+  ]);
+  expect(days('Asia/Tokyo')).toEqual([['2024-03-10', 7]]);
+  expect(timelineColumns(month, 'America/New_York')).toHaveLength(31);
+});
+
 test('a week by the hour is put together so that nothing is lost', () => {
   const buckets = Array.from({ length: 168 }, (_, hour) => ({
     start: at(hour),
