@@ -58,6 +58,12 @@ describe('?ns= names the upstream (containerd)', () => {
     expect((await rawGet(`${breakwater.url}/v2/team/app/referrers/${image.manifest.digest}${query}`)).status).toBe(200);
   });
 
+  test('an error says as well that it went by it', async () => {
+    const ns = upstream.host;
+    expect(await digestOf(`/v2/team/app/manifests/none?ns=${ns}`)).toEqual([404, undefined, ns]);
+    expect(await digestOf('/v2/team/app/manifests/none?ns=quay.io')).toEqual([401, undefined, undefined]);
+  });
+
   test('a path that begins with an organization wins', async () => {
     expect(await digestOf(`/v2/${whole}/team/app/manifests/v1?ns=quay.io`)).toEqual([
       200,
@@ -96,8 +102,38 @@ describe('/<organization>/v2/ (mirrors of docker)', () => {
     expect((await rawGet(`${breakwater.url}/${whole}/v2/auth`)).status).toBe(200);
   });
 
-  test('of an organization that is not there it is nothing', async () => {
-    expect((await rawGet(`${breakwater.url}/nobody/v2/team/app/manifests/v1`)).status).toBe(404);
+  test('whoever may not pull cannot tell an organization that is closed from one that is not there', async () => {
+    const closed = await breakwater.proxyOrganization({ upstream_registry: upstream.host, anonymous_pull: false });
+    const username = 'wayfarer';
+    await breakwater.api('POST', '/api/v1/superuser/users/', { username, password: 'password of nobody here' });
+    const authorization = `Basic ${Buffer.from(`${username}:password of nobody here`).toString('base64')}`;
+    for (const headers of [{}, { authorization }]) {
+      for (const path of [
+        'v2/',
+        'v2',
+        'v2/team/app/manifests/v1',
+        'v2/team/app/tags/list',
+        'v2/team/app/blobs/uploads/',
+      ]) {
+        const said = async (organization: string) => {
+          const answer = await rawGet(`${breakwater.url}/${organization}/${path}`, { headers });
+          const { date: _date, 'x-request-id': _id, ...rest } = answer.headers;
+          return [answer.status, JSON.stringify([rest, answer.bytes.toString()]).replaceAll(organization, 'IT')];
+        };
+        const ofNobody = await said('nobodys');
+        expect([path, await said(closed)]).toEqual([path, ofNobody]);
+        expect(ofNobody[0]).toBe(
+          path.length < 4 ? ('authorization' in headers ? 200 : 401) : 'authorization' in headers ? 403 : 401,
+        );
+      }
+    }
+  });
+
+  test('a page about an organization that is called v2 stays a page', async () => {
+    expect((await rawGet(`${breakwater.url}/organization/v2?tab=Settings`)).headers['content-type']).toContain(
+      'text/html',
+    );
+    expect((await rawGet(`${breakwater.url}/api/v2/`)).status).toBe(404);
   });
 });
 

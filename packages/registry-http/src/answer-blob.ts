@@ -1,13 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Digest, type OpenBlob, RegistryError, type Repository } from '@breakwater/registry-core';
 import type { ExtraHeaders } from './answer-manifest.js';
+import { hasAlready } from './if-none-match.js';
 import { type ByteRange, parseRange } from './range.js';
 import { ReadBuffers, type ReaderBuffers } from './read-buffers.js';
 import { tellServed } from './served.js';
 
 /**
  * Answers HEAD or GET of a blob, with `Range` (distribution-spec, "Pulling blobs"). The first bytes are read before the
- * head is written, so that a blob which cannot be read is still an error and not a cut connection. Closes the blob.
+ * head is written, so that a blob which cannot be read is still an error and not a cut connection. A client that has it
+ * (`If-None-Match`) gets a 304. Closes the blob.
  *
  * @param buffers memory of this and all other answers with blobs
  * @throws RegistryError SIZE_INVALID with status 416, and whatever reading throws before the head is out
@@ -24,6 +26,12 @@ export async function answerBlob(
   let own: ReaderBuffers | undefined;
   let unused = false;
   try {
+    if (hasAlready(request, digest)) {
+      await tellServed(response, { repository, kind: 'blob', digest });
+      response.writeHead(304, { ...headersOf(digest), ...extra });
+      response.end();
+      return;
+    }
     // Ranges are defined for GET only (RFC 9110, 14.2).
     const ranged = request.method === 'GET' && ifRangeHolds(request, digest);
     const wanted = ranged ? parseRange(request.headers.range, blob.size) : undefined;
@@ -43,12 +51,7 @@ export async function answerBlob(
       'content-type': 'application/octet-stream',
       'content-length': range.end - range.start,
       ...(wanted === undefined ? {} : { 'content-range': `bytes ${range.start}-${range.end - 1}/${blob.size}` }),
-      'accept-ranges': 'bytes',
-      'docker-content-digest': digest,
-      etag: `"${digest}"`,
-      'docker-distribution-api-version': 'registry/2.0',
-      'x-content-type-options': 'nosniff',
-      'content-security-policy': "default-src 'none'; sandbox",
+      ...headersOf(digest),
       ...extra,
     });
     if (first === undefined || own === undefined) response.end();
@@ -57,6 +60,18 @@ export async function answerBlob(
     own?.leave(unused);
     await blob.close();
   }
+}
+
+/** What says which blob it is, and how it may be used. */
+function headersOf(digest: Digest) {
+  return {
+    'accept-ranges': 'bytes',
+    'docker-content-digest': digest,
+    etag: `"${digest}"`,
+    'docker-distribution-api-version': 'registry/2.0',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; sandbox",
+  };
 }
 
 function ifRangeHolds(request: IncomingMessage, digest: Digest): boolean {

@@ -7,6 +7,9 @@ interface ErrorBody {
   readonly errors: readonly { readonly code: string; readonly message: string; readonly detail?: unknown }[];
 }
 
+/** Says that the answer is about what `ns` named, which an error is as well (distribution-spec, "Registry Proxying"). */
+const NAMESPACE = 'oci-namespace';
+
 /**
  * Answers with an error, whatever was thrown: a RegistryError as it says, anything else as a plain 500 whose cause goes
  * to the log only. When the head is out already, the connection is cut, so that no client takes a part for the whole.
@@ -24,7 +27,7 @@ export function answerError(request: IncomingMessage, response: ServerResponse, 
     errors: [{ code: error.code, message: error.message, ...(detail === undefined ? {} : { detail }) }],
   };
   const bytes = Buffer.from(JSON.stringify(body));
-  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  for (const name of response.getHeaderNames()) if (name !== NAMESPACE) response.removeHeader(name);
   if (error.reasonPhrase !== undefined) response.statusMessage = error.reasonPhrase;
   response.writeHead(error.status, {
     'content-type': 'application/json',

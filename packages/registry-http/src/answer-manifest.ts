@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Repository, StoredManifest } from '@breakwater/registry-core';
+import { hasAlready } from './if-none-match.js';
 import { tellServed } from './served.js';
 
 /** Headers that a pull's answer has beside the ones the spec asks for: `Age`, `Cache-Status`, `Warning`. */
@@ -13,7 +14,7 @@ const LARGEST_TEXT_BYTES = 12 * 1024;
 
 /**
  * Answers HEAD or GET of a manifest with the stored bytes and exactly the media type they came with (distribution-spec,
- * "Pulling manifests"). `If-None-Match` with the manifest's ETag gets a 304.
+ * "Pulling manifests"). A client that has it (`If-None-Match`) gets a 304.
  */
 export function answerManifest(
   request: IncomingMessage,
@@ -37,7 +38,7 @@ function writeManifest(
   extra: ExtraHeaders,
 ): void {
   const etag = `"${manifest.digest}"`;
-  const unchanged = request.headers['if-none-match'] === etag;
+  const unchanged = hasAlready(request, manifest.digest);
   const headers: Record<string, string | number> = {
     'content-type': manifest.mediaType,
     'content-length': manifest.bytes.byteLength,

@@ -130,11 +130,18 @@ describe('manifests', () => {
   });
 
   test('a client that has it gets a 304 without a body', async () => {
-    const answer = await get({ headers: { 'If-None-Match': `"${manifest.digest}"` } });
-    expect([answer.status, answer.bytes.byteLength]).toEqual([304, 0]);
-    expect((await get({ headers: { 'If-None-Match': '"another"' } })).status).toBe(200);
+    for (const condition of conditionsFor(manifest.digest)) {
+      const answer = await get({ headers: { 'If-None-Match': condition } });
+      expect([condition, answer.status, answer.bytes.byteLength]).toEqual([condition, 304, 0]);
+    }
+    for (const condition of ['"another"', manifest.digest, '"another", W/"*"', '']) {
+      expect((await get({ headers: { 'If-None-Match': condition } })).status).toBe(200);
+    }
   });
 });
+
+/** What a client may say that has something (RFC 9110, 13.1.2). */
+const conditionsFor = (digest: string) => [`"${digest}"`, `W/"${digest}"`, `"another", W/"${digest}"`, '*'];
 
 describe('blobs', () => {
   test('the bytes, and HEAD says what GET says', async () => {
@@ -191,6 +198,18 @@ describe('blobs', () => {
     expect(Number(answer.headers['content-length'])).toBe(answer.bytes.byteLength);
     expect(JSON.parse(answer.bytes.toString()).errors[0].code).toBe('SIZE_INVALID');
     expect(blob.closed).toBe(1);
+  });
+
+  test('a client that has it gets a 304 without a body, also when it asks for a part', async () => {
+    const blob = new CountingBlob(blobBytes);
+    serveBlob(blob);
+    for (const condition of conditionsFor(blobDigest)) {
+      const answer = await get({ headers: { 'If-None-Match': condition, Range: 'bytes=0-9' } });
+      expect([condition, answer.status, answer.bytes.byteLength]).toEqual([condition, 304, 0]);
+      expect(answer.headers['etag']).toBe(`"${blobDigest}"`);
+    }
+    expect([blob.reads, blob.closed]).toEqual([0, 4]);
+    expect((await get({ headers: { 'If-None-Match': '"another"' } })).status).toBe(200);
   });
 
   test('If-Range of something else gets the whole', async () => {

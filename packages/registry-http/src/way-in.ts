@@ -1,3 +1,5 @@
+import { parseOrganizationName } from '@breakwater/registry-core';
+
 /** How a client's request names a repository, other than `/v2/<organization>/<repository>`. */
 export interface WayIn {
   /** `<organization>` of `/<organization>/v2/…`. */
@@ -25,6 +27,7 @@ export function parseWayIn(target: string, always: boolean): WayIn | undefined {
   const mounted = MOUNTED.exec(target);
   if (mounted === null) return undefined;
   const rest = mounted[2] ?? '';
+  if (parseOrganizationName(mounted[1] ?? '') === undefined) return undefined;
   return { mount: mounted[1], ns: nsOf(rest), name: nameIn(rest), target: rest };
 }
 

@@ -11,6 +11,7 @@ import {
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Registry as MetricsRegistry } from 'prom-client';
 import { type HostedRegistryParts, hostedRegistry } from './hosted-registry.js';
+import { toOriginForm } from './origin-form.js';
 
 /** A handler of node:http with a way on, as all of the packages' hooks are. */
 export type Hook = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
@@ -63,6 +64,7 @@ export function createApp(parts: AppParts): (request: IncomingMessage, response:
     answerError(request, response, error, parts.logger);
   });
   return (request, response) => {
+    toOriginForm(request);
     try {
       assertNoBody(request);
       assertOneHost(request);

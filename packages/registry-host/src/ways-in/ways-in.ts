@@ -4,6 +4,9 @@ import type { NameResolver } from './name-resolver.js';
 
 type Next = (error?: unknown) => void;
 
+/** What other paths of this registry begin with. */
+const PATHS_OF_OURS: ReadonlySet<string> = new Set(['api', 'organization']);
+
 /**
  * Leads every way in to `/v2/<organization>/<repository>…`: `/<organization>/v2/…` (Docker's mirrors), `?ns=` (containerd),
  * and names without an organization. It stands before everything else, and lets pass what names its organization.
@@ -27,7 +30,9 @@ async function resolve(
   way: WayIn,
 ): Promise<{ readonly target: string; readonly namespace?: string } | undefined> {
   if (way.mount !== undefined) {
-    if (!(await names.isOrganization(way.mount))) return undefined;
+    // Whether there is such an organization is for the request itself to find out: to whoever may not know of it, one that is
+    // there and one that is not have to look the same.
+    if (PATHS_OF_OURS.has(way.mount) && !(await names.isOrganization(way.mount))) return undefined;
     return { target: way.name === undefined ? way.target : renamed(way, `${way.mount}/${way.name}`) };
   }
   if (way.name === undefined) return undefined;

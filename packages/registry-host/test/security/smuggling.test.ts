@@ -65,6 +65,21 @@ describe('straight', () => {
     expect([answer.statuses, answer.closed]).toEqual([[...beforeIt, 400], true]);
   });
 
+  test('a whole URL as target is its path (RFC 9112, 3.2.2), held to the same rules', async () => {
+    const of = async (target: string) => {
+      const bytes = `GET ${target} HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\r\n`;
+      const { statuses, text } = await exchange(portOf(breakwater.url), bytes);
+      return [statuses[0], /realm="([^"]*)"/.exec(text)?.[1]];
+    };
+    expect(await of('http://elsewhere.example/livez')).toEqual([200, undefined]);
+    expect(await of('HTTPS://elsewhere.example:1/v2/')).toEqual([401, 'http://elsewhere.example:1/v2/auth']);
+    expect(await of('http://elsewhere.example')).toEqual([302, undefined]);
+    expect(await of('http://elsewhere.example?x')).toEqual([302, undefined]);
+    expect(await of('http://elsewhere.example/v2/a/../b/tags/list')).toEqual([400, undefined]);
+    expect((await of('http://a@elsewhere.example/v2/'))[1]).toBe(`${breakwater.url}/v2/auth`);
+    expect(await of('ftp://elsewhere.example/v2/')).toEqual([404, undefined]);
+  });
+
   test('what is whole is answered, each with its own', async () => {
     const form = 'POST /v2/auth HTTP/1.1\r\nHost: registry\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n';
     const answer = await exchange(portOf(breakwater.url), `${form}${HIDDEN}`, { idleMs: 1_000 });
