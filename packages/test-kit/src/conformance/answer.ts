@@ -11,6 +11,11 @@ export class CheckFailure extends Error {
   readonly code = 'CHECK_FAILED';
 }
 
+/** Why a check cannot be made of a registry: what its clause is about is not there. */
+export class NotApplicable extends Error {
+  readonly code = 'NOT_APPLICABLE';
+}
+
 /** Fails unless something holds. */
 export function must(holds: boolean, answer: Answer, wanted: string): void {
   if (holds) return;

@@ -35,6 +35,7 @@ async function pass(of: string, sabotage: Sabotage, request: IncomingMessage, re
     target: request.url ?? '',
     headers: flat(request.headers),
     body: await whole(request),
+    chunked: request.headers['transfer-encoding'] !== undefined,
   };
   delete passing.headers['transfer-encoding'];
   if (passing.body.byteLength > 0) passing.headers['content-length'] = String(passing.body.byteLength);

@@ -33,6 +33,8 @@ export interface Check {
   readonly says: string;
   /** What of the registry has to be broken so that this check fails. */
   readonly broken: Sabotage;
+  /** What it says then: `<method>: <part of the sentence>`, so that it is seen to fail where it looks at its clause. */
+  readonly red: string;
   /** True where a cache cannot know the answer while its upstream is down: then the check is not made. */
   readonly needsUpstream?: boolean;
   /** Pushes what is needed, checks what can be checked right there, and says how to look at it. */

@@ -30,7 +30,7 @@ export interface CheckResult {
   readonly level: 'MUST' | 'SHOULD';
   readonly says: string;
   readonly outcome: 'passed' | 'failed' | 'not applicable';
-  /** Why it failed. */
+  /** Why it failed, or cannot be made. */
   readonly problem?: string;
 }
 
@@ -40,6 +40,8 @@ interface Progress {
   readonly sides: Sides;
   verify: Verify | undefined;
   problem: string | undefined;
+  /** Why it cannot be made of this registry. */
+  notApplicable: string | undefined;
 }
 
 /** Makes every check, a few at a time, in repositories of their own. */
@@ -48,14 +50,15 @@ export async function runConformance(target: ConformanceTarget): Promise<readonl
   const warnings: string[] = [];
   const observe = (answer: Answer) => void warnings.push(...wrongWarnings(answer));
   const write = target.write ?? target.read;
+  const read: Registry = { ...cacheOf(target.write), ...target.read };
   const shared = target.shared ?? sharedContent((path) => new Session(write, path, observe), `${root}/shared`);
   const progress: Progress[] = ALL_CHECKS.filter(({ id }) => target.only?.includes(id) ?? true).map((check) => {
     const path = `${root}/${check.id.replaceAll('.', '/')}`;
-    const sides = { read: new Session(target.read, path, observe), write: new Session(write, path, observe), shared };
-    return { check, sides, verify: undefined, problem: undefined };
+    const sides = { read: new Session(read, path, observe), write: new Session(write, path, observe), shared };
+    return { check, sides, verify: undefined, problem: undefined, notApplicable: undefined };
   });
   await inParallel(progress, async (each) => {
-    each.problem = await problemOf(async () => {
+    await attempt(each, async () => {
       each.verify = await each.check.prepare(each.sides);
     });
   });
@@ -64,16 +67,18 @@ export async function runConformance(target: ConformanceTarget): Promise<readonl
     await target.afterWarming();
     await verifyAll(progress.filter(({ check }) => check.needsUpstream !== true));
   }
-  return progress.map(({ check, problem }) => {
+  return progress.map(({ check, problem, notApplicable }) => {
     const wrong = problem ?? (check.id === WARNINGS ? warnings[0] : undefined);
     if (wrong !== undefined) return resultOf(check, 'failed', wrong);
+    if (notApplicable !== undefined) return resultOf(check, 'not applicable', notApplicable);
     return resultOf(check, target.afterWarming !== undefined && check.needsUpstream ? 'not applicable' : 'passed');
   });
 }
 
 async function verifyAll(progress: readonly Progress[]): Promise<void> {
   await inParallel(progress, async (each) => {
-    each.problem ??= await problemOf(async () => each.verify?.(each.sides.read));
+    if (each.problem !== undefined || each.notApplicable !== undefined) return;
+    await attempt(each, async () => each.verify?.(each.sides.read));
   });
 }
 
@@ -89,13 +94,19 @@ function wrongWarnings({ request, headers }: Answer): readonly string[] {
   ];
 }
 
-async function problemOf(work: () => Promise<void>): Promise<string | undefined> {
+async function attempt(progress: Progress, work: () => Promise<void>): Promise<void> {
   try {
     await work();
-    return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const said = error instanceof Error ? error.message : String(error);
+    if ((error as { readonly code?: unknown }).code === 'NOT_APPLICABLE') progress.notApplicable = said;
+    else progress.problem = said;
   }
+}
+
+/** A cache is asked for what its upstream has, by the upstream's name as well. */
+function cacheOf(upstream: Registry | undefined): Pick<Registry, 'cacheOf'> {
+  return upstream === undefined ? {} : { cacheOf: { host: new URL(upstream.url).host, prefix: upstream.prefix } };
 }
 
 function resultOf({ id, section, level, says }: Check, outcome: CheckResult['outcome'], problem?: string): CheckResult {

@@ -4,6 +4,8 @@ export interface PassingRequest {
   target: string;
   headers: Record<string, string>;
   body: Buffer;
+  /** Whether its body came in chunks, without its length. */
+  readonly chunked: boolean;
 }
 
 /** An answer on its way back. */

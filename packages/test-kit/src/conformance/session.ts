@@ -9,14 +9,18 @@ export interface Registry {
   readonly prefix: string;
   readonly username?: string;
   readonly password?: string;
+  /** What it is a cache of, and what the prefix is called there. */
+  readonly cacheOf?: { readonly host: string; readonly prefix: string };
 }
 
 export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
+  /** Bytes, or parts of them, which are sent with the transfer encoding "chunked". */
+  readonly body?: Uint8Array | readonly Uint8Array[];
 }
 
 const MOST_ATTEMPTS = 4;
+const LONGEST_WAIT_MS = 5_000;
 
 /** Looks at every answer of a run. */
 export type AnswerObserver = (answer: Answer) => void;
@@ -47,6 +51,12 @@ export class Session {
 
   get host(): string {
     return new URL(this.#registry.url).host;
+  }
+
+  /** What the repository is called by the registry that this one is a cache of; `undefined` when it is none. */
+  get upstream(): { readonly host: string; readonly name: string } | undefined {
+    const { cacheOf } = this.#registry;
+    return cacheOf && { host: cacheOf.host, name: `${cacheOf.prefix}/${this.path}` };
   }
 
   /** The same registry and another repository. */
@@ -94,13 +104,20 @@ export class Session {
     return answer;
   }
 
-  /** A 503 that says when to come back is no answer yet. */
+  /** Sends a request as it is, once, whatever is answered. */
+  async sendOnce(method: string, path: string, options: SendOptions): Promise<Answer> {
+    const answer = await this.#request(method, path, options);
+    this.#observe(answer);
+    return answer;
+  }
+
+  /** A 429 or 503 that says when to come back is no answer yet. */
   async #once(method: string, path: string, options: SendOptions): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
       const answer = await this.#request(method, path, options);
-      const isBusy = answer.status === 503 && answer.bytes.includes('"overload"');
-      if (!isBusy || attempt === MOST_ATTEMPTS) return answer;
-      await sleep(1_000 * Math.min(5, Number(answer.headers.get('retry-after') ?? 1)));
+      const seconds = answer.status === 429 || answer.status === 503 ? answer.headers.get('retry-after') : null;
+      if (seconds === null || attempt === MOST_ATTEMPTS) return answer;
+      await sleep(Math.min(LONGEST_WAIT_MS, 1_000 * (Number(seconds) || 1)));
     }
   }
 
@@ -114,7 +131,7 @@ export class Session {
         ...this.#authorization(),
         ...options.headers,
       },
-      ...(options.body === undefined ? {} : { body: options.body as unknown as string }),
+      ...bodyOf(options.body),
     });
     const bytes = Buffer.from(await response.arrayBuffer());
     return { request: `${method} ${path}`, status: response.status, headers: response.headers, bytes };
@@ -141,7 +158,9 @@ export class Session {
     const url = new URL(realm, this.#registry.url);
     const service = parameters.get('service');
     if (service !== undefined) url.searchParams.set('service', service);
-    url.searchParams.set('scope', `repository:${this.name}:pull,push,delete`);
+    url.searchParams.append('scope', `repository:${this.name}:pull,push,delete`);
+    const scope = parameters.get('scope');
+    if (scope !== undefined) url.searchParams.append('scope', scope);
     const basic = this.#basic();
     const response = await fetch(url, {
       headers: { connection: 'close', ...(basic === undefined ? {} : { authorization: basic }) },
@@ -152,4 +171,17 @@ export class Session {
     this.#token = token;
     return true;
   }
+}
+
+function bodyOf(body: SendOptions['body']): RequestInit {
+  if (body === undefined) return {};
+  if (body instanceof Uint8Array) return { body: body as unknown as string };
+  const parts = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const part of body) controller.enqueue(part);
+      controller.close();
+    },
+  });
+  // Fetch needs to be told that it gets no whole answer before the whole body is sent.
+  return { body: parts, duplex: 'half' } as RequestInit;
 }

@@ -1,4 +1,4 @@
-import { type Answer, must, mustBeJson, mustHaveHeader, mustHaveStatus } from '../answer.js';
+import { type Answer, must, mustBeJson, mustHaveHeader, mustHaveStatus, NotApplicable } from '../answer.js';
 import { checksOf } from '../check.js';
 import { digestOf, imageOf, indexOf, pushImage, pushManifest } from '../content.js';
 import { header, json, on, status } from '../sabotage.js';
@@ -53,6 +53,9 @@ async function failures(read: Session): Promise<readonly Answer[]> {
   ];
 }
 
+/** What no registry that counts them takes from one client. */
+const SIGN_INS = 25;
+
 const anything = () => true;
 
 /** "Determining Support", "Error Codes", "Warnings". */
@@ -61,6 +64,7 @@ export const API_CHECKS = checksOf('api', [
     id: 'support',
     level: 'MUST',
     says: 'GET /v2/ is 200 for whoever may pull',
+    red: 'GET: wanted status 200',
     broken: status(on('GET', /^\/v2\/$/), 404),
     prepare: async () => async (read) => mustHaveStatus(await read.get('/v2/'), 200),
   },
@@ -68,6 +72,7 @@ export const API_CHECKS = checksOf('api', [
     id: 'error-format',
     level: 'MUST',
     says: 'a 4xx body in JSON is a list of errors',
+    red: 'GET: wanted errors as a list',
     needsUpstream: true,
     broken: json(anything, ({ errors }) => ({ error: errors })),
     prepare: async () => async (read) => {
@@ -78,6 +83,7 @@ export const API_CHECKS = checksOf('api', [
     id: 'error-codes',
     level: 'MUST',
     says: 'the code of each error is one of the spec’s',
+    red: 'GET: wanted a code of the spec',
     needsUpstream: true,
     broken: json(anything, (was) => (Array.isArray(was['errors']) ? { errors: [{ code: 'Oops' }] } : was)),
     prepare: async () => async (read) => {
@@ -90,6 +96,7 @@ export const API_CHECKS = checksOf('api', [
     id: 'error-messages',
     level: 'SHOULD',
     says: 'the message of an error is a text',
+    red: 'GET: wanted the message to be a text',
     needsUpstream: true,
     broken: json(anything, (was) =>
       Array.isArray(was['errors']) ? { errors: [{ code: 'DENIED', message: 7 }] } : was,
@@ -106,16 +113,25 @@ export const API_CHECKS = checksOf('api', [
     id: 'retry-after',
     level: 'SHOULD',
     says: 'a 429 says in Retry-After when to come back',
-    broken: status(anything, 429),
+    red: 'GET: wanted a header retry-after',
+    broken: header(anything, 'retry-after'),
     prepare: async () => async (read) => {
-      const answer = await read.get('/v2/');
-      if (answer.status === 429) mustHaveHeader(answer, 'retry-after');
+      // Signs in wrongly, under a name that nobody has, more often than anybody would by mistake.
+      for (let attempt = 1; attempt <= SIGN_INS; attempt += 1) {
+        const wrong = Buffer.from(`nobody ${read.name}:wrong ${attempt}`).toString('base64');
+        const answer = await read.sendOnce('GET', '/v2/', { headers: { authorization: `Basic ${wrong}` } });
+        if (answer.status !== 429) continue;
+        mustHaveHeader(answer, 'retry-after', /^(?:[0-9]+|.* GMT)$/);
+        return;
+      }
+      throw new NotApplicable(`${SIGN_INS} wrong sign-ins are not too many here`);
     },
   },
   {
     id: 'warnings',
     level: 'MUST',
     says: 'a Warning is 299 - "text" without a date, 4,096 bytes at most, wherever it comes',
+    red: 'GET: Warning has to be 299 - "text" without a date, 4,096 bytes at most',
     broken: header(
       on('GET', /\/manifests\//),
       'warning',

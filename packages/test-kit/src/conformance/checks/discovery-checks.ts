@@ -1,4 +1,4 @@
-import { type Answer, must, mustBeJson, mustHaveHeader, mustHaveStatus } from '../answer.js';
+import { type Answer, must, mustBeJson, mustHaveHeader, mustHaveStatus, NotApplicable } from '../answer.js';
 import { checksOf, type ListedCheck, type Verify } from '../check.js';
 import {
   blobOf,
@@ -91,15 +91,20 @@ async function allReferrers(read: Session, path: string): Promise<readonly Refer
   return found;
 }
 
-/** An image, and three manifests that refer to it: an image with a type, one without, and an index without. */
+/** An image, and five manifests that refer to it: images with a type, without one and with an empty one, and indexes with and without. */
 interface Family {
   readonly subject: Content;
   readonly typed: Content;
   readonly untyped: Content;
+  readonly emptyTyped: Content;
   readonly index: Content;
+  readonly typedIndex: Content;
 }
 
+/** How many refer to the image. */
+const FAMILY = 5;
 const TYPE = 'application/vnd.example.sbom.v1+json';
+const INDEX_TYPE = 'application/vnd.example.bundle.v1+json';
 const CONFIG_TYPE = 'application/vnd.example.signature.v1+json';
 
 async function pushFamily(write: Session): Promise<Family> {
@@ -113,11 +118,21 @@ async function pushFamily(write: Session): Promise<Family> {
     subject: image.manifest,
     typed: manifestOf({ artifactType: TYPE, config: descriptorOf(config), layers: [], subject, annotations }),
     untyped: manifestOf({ config: descriptorOf(config), layers: [], subject, annotations }),
+    emptyTyped: manifestOf({
+      artifactType: '',
+      config: descriptorOf(config),
+      layers: [],
+      subject,
+      annotations: { ...annotations, 'org.example.type': 'empty' },
+    }),
     index: indexOf(write.name, { subject, annotations }),
+    typedIndex: indexOf(write.name, { artifactType: INDEX_TYPE, subject, annotations }),
   };
-  for (const each of [family.typed, family.untyped, family.index]) await pushManifest(write, each.digest, each);
+  for (const each of referring(family)) await pushManifest(write, each.digest, each);
   return family;
 }
+
+const referring = ({ subject: _subject, ...rest }: Family): readonly Content[] => Object.values(rest);
 
 /** A check of the referrers of an image. */
 function ofReferrers(
@@ -135,7 +150,7 @@ function ofReferrers(
   };
 }
 
-async function referrer(read: Session, { subject }: Family, wanted: Content): Promise<Referrer> {
+async function referrer(read: Session, { subject }: Pick<Family, 'subject'>, wanted: Content): Promise<Referrer> {
   const path = read.referrers(subject.digest);
   const found = (await allReferrers(read, path)).find(({ digest }) => digest === wanted.digest);
   if (found === undefined) throw new Error(`GET ${path}: wanted ${wanted.digest} to be listed`);
@@ -148,15 +163,69 @@ const descriptors = (change: (was: Record<string, unknown>) => void) =>
     return was;
   });
 
+/** More referrers than a page has, of one type and of others. */
+interface Crowd {
+  readonly subject: string;
+  readonly typed: readonly string[];
+  readonly others: readonly string[];
+}
+
+const TYPED = 101;
+const OTHERS = 3;
+
+async function pushCrowd(write: Session): Promise<Crowd> {
+  const image = imageOf(write.name);
+  await pushImage(write, 'v1', image);
+  const subject = descriptorOf(image.manifest);
+  const many = (count: number, artifactType: string) =>
+    Array.from({ length: count }, (_, at) => indexOf(`${write.name} ${artifactType} ${at}`, { artifactType, subject }));
+  const typed = many(TYPED, TYPE);
+  const others = many(OTHERS, INDEX_TYPE);
+  await inParallel([...typed, ...others], (each) => pushManifest(write, each.digest, each));
+  const digests = (contents: readonly Content[]) => contents.map(({ digest }) => digest);
+  return { subject: subject.digest, typed: digests(typed), others: digests(others) };
+}
+
+/** A check of a list of referrers that has several pages. */
+function ofPages(
+  check: Omit<ListedCheck, 'prepare' | 'broken'>,
+  broken: Sabotage,
+  look: (read: Session, crowd: Crowd) => Promise<void>,
+): ListedCheck {
+  return {
+    ...check,
+    broken,
+    async prepare({ shared }): Promise<Verify> {
+      const { content, path } = await shared('many-referrers', pushCrowd);
+      return (read) => look(read.sibling(path), content);
+    },
+  };
+}
+
+function mustBeSame(found: readonly string[], wanted: readonly string[]): void {
+  if ([...found].sort().join() === [...wanted].sort().join()) return;
+  throw new Error(`wanted each of ${wanted.length} referrers once, and no others, got ${found.length}`);
+}
+
 /** "Listing Tags", "Listing Referrers". */
 export const DISCOVERY_CHECKS = checksOf('discovery', [
   ofTags(
-    { id: 'tags', level: 'MUST', says: 'the list of tags of an existing repository is 200' },
+    {
+      id: 'tags',
+      level: 'MUST',
+      says: 'the list of tags of an existing repository is 200',
+      red: 'GET: wanted status 200',
+    },
     status(getTags, 206, (code) => code === 200),
     async (read) => mustHaveStatus(await read.get(read.tags()), 200),
   ),
   ofTags(
-    { id: 'tags-json', level: 'MUST', says: 'the list of tags is JSON with name and tags' },
+    {
+      id: 'tags-json',
+      level: 'MUST',
+      says: 'the list of tags is JSON with name and tags',
+      red: 'GET: wanted the name',
+    },
     json(getTags, ({ tags }) => ({ tags })),
     async (read) => {
       const answer = await read.get(read.tags());
@@ -166,7 +235,12 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofTags(
-    { id: 'tags-order', level: 'MUST', says: 'tags are in lexical order' },
+    {
+      id: 'tags-order',
+      level: 'MUST',
+      says: 'tags are in lexical order',
+      red: 'GET: wanted the tags in lexical order',
+    },
     json(getTags, (was) => ({ ...was, tags: (was['tags'] as string[]).reverse() })),
     async (read) => {
       const answer = await read.get(read.tags());
@@ -174,7 +248,12 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofTags(
-    { id: 'tags-n', level: 'MUST', says: 'with n there are n tags, or fewer with a Link' },
+    {
+      id: 'tags-n',
+      level: 'MUST',
+      says: 'with n there are n tags, or fewer with a Link',
+      red: 'GET: wanted three tags',
+    },
     target(getTags, (was) => was.replace(/n=3/, 'n=2')),
     async (read) => {
       const answer = await read.get(read.tags('?n=3'));
@@ -193,6 +272,7 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
       id: 'tags-link',
       level: 'MUST',
       says: 'a Link is <url>; rel="next" (RFC 5988), and following it gives every tag once',
+      red: 'GET: wanted Link to be <url>; rel="next"',
     },
     header(getTags, 'link', '<>; rel="previous"'),
     async (read) => {
@@ -212,7 +292,7 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofTags(
-    { id: 'tags-none', level: 'MUST', says: 'with n=0 the list is empty' },
+    { id: 'tags-none', level: 'MUST', says: 'with n=0 the list is empty', red: 'GET: wanted no tags' },
     target(getTags, (was) => was.replace('n=0', 'n=1')),
     async (read) => {
       const answer = await read.get(read.tags('?n=0'));
@@ -221,7 +301,7 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofTags(
-    { id: 'tags-none-link', level: 'MUST', says: 'with n=0 there is no Link' },
+    { id: 'tags-none-link', level: 'MUST', says: 'with n=0 there is no Link', red: 'GET: wanted no Link' },
     header(getTags, 'link', '</v2/x/y/tags/list?n=0>; rel="next"'),
     async (read) => {
       const answer = await read.get(read.tags('?n=0'));
@@ -229,7 +309,12 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofTags(
-    { id: 'tags-last', level: 'MUST', says: 'with last the list begins after that tag, in order' },
+    {
+      id: 'tags-last',
+      level: 'MUST',
+      says: 'with last the list begins after that tag, in order',
+      red: 'GET: wanted B _x',
+    },
     target(getTags, (was) => was.replace(/&?last=[^&]*/, '')),
     async (read) => {
       const whole = tagsIn(await read.get(read.tags()));
@@ -240,7 +325,7 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofTags(
-    { id: 'tags-last-alone', level: 'MUST', says: 'last works without n' },
+    { id: 'tags-last-alone', level: 'MUST', says: 'last works without n', red: 'GET: wanted a b latest' },
     target(getTags, (was) => was.replace(/last=[^&]*/, '')),
     async (read) => {
       const whole = tagsIn(await read.get(read.tags()));
@@ -251,10 +336,15 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofReferrers(
-    { id: 'referrers', level: 'MUST', says: 'every manifest that names the digest as its subject is listed, with 200' },
+    {
+      id: 'referrers',
+      level: 'MUST',
+      says: 'every manifest that names the digest as its subject is listed, with 200',
+      red: 'GET: wanted',
+    },
     json(getReferrers, (was) => ({ ...was, manifests: (was['manifests'] as unknown[]).slice(1) })),
     async (read, family) => {
-      for (const each of [family.typed, family.untyped, family.index]) {
+      for (const each of referring(family)) {
         const { mediaType, size } = await referrer(read, family, each);
         if (mediaType === each.mediaType && size === each.bytes.byteLength) continue;
         throw new Error(`wanted ${each.digest} to be listed as ${each.mediaType} of ${each.bytes.byteLength} bytes`);
@@ -265,6 +355,7 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     id: 'referrers-before-subject',
     level: 'MUST',
     says: 'a manifest that was pushed before its subject is listed as well',
+    red: 'GET: wanted',
     broken: json(getReferrers, (was) => ({ ...was, manifests: [] })),
     async prepare({ write }) {
       const image = imageOf(write.name);
@@ -272,7 +363,7 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
       await pushManifest(write, early.digest, early);
       await pushImage(write, 'v1', image);
       return async (read) => {
-        await referrer(read, { subject: image.manifest, typed: early, untyped: early, index: early }, early);
+        await referrer(read, { subject: image.manifest }, early);
       };
     },
   },
@@ -282,6 +373,7 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
         id: 'referrers-none',
         level: 'MUST',
         says: 'where nothing refers to a digest the list is empty, and not a 404',
+        red: 'GET: wanted status 200',
       },
       status(getReferrers, 404, (code) => code === 200),
       async (read) => {
@@ -291,7 +383,12 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     ),
   },
   ofReferrers(
-    { id: 'referrers-digest', level: 'MUST', says: 'referrers of what is no digest are 400' },
+    {
+      id: 'referrers-digest',
+      level: 'MUST',
+      says: 'referrers of what is no digest are 400',
+      red: 'GET: wanted status 400',
+    },
     status(getReferrers, 404, (code) => code === 400),
     async (read) => {
       mustHaveStatus(await read.get(read.referrers('nonsense')), 400);
@@ -299,7 +396,12 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofReferrers(
-    { id: 'referrers-type', level: 'MUST', says: 'the Content-Type of referrers is that of an index' },
+    {
+      id: 'referrers-type',
+      level: 'MUST',
+      says: 'the Content-Type of referrers is that of an index',
+      red: 'GET: wanted a header content-type like',
+    },
     header(getReferrers, 'content-type', 'application/json'),
     async (read, { subject }) => {
       const answer = await read.get(read.referrers(subject.digest));
@@ -307,12 +409,22 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofReferrers(
-    { id: 'referrers-json', level: 'MUST', says: 'the body of referrers is an index in JSON' },
+    {
+      id: 'referrers-json',
+      level: 'MUST',
+      says: 'the body of referrers is an index in JSON',
+      red: 'GET: wanted an index of type application/vnd.oci.image.index.v1+json',
+    },
     json(getReferrers, ({ manifests }) => manifests),
     async (read, { subject }) => void referrersIn(await read.get(read.referrers(subject.digest))),
   ),
   ofReferrers(
-    { id: 'referrers-artifact-type', level: 'MUST', says: 'a referrer is listed with its artifactType' },
+    {
+      id: 'referrers-artifact-type',
+      level: 'MUST',
+      says: 'a referrer is listed with its artifactType',
+      red: 'wanted artifactType application/vnd.example.sbom.v1+json',
+    },
     descriptors((each) => delete each['artifactType']),
     async (read, family) => {
       const { artifactType } = await referrer(read, family, family.typed);
@@ -324,6 +436,7 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
       id: 'referrers-config-type',
       level: 'MUST',
       says: 'an image without artifactType is listed with the type of its config',
+      red: 'wanted artifactType application/vnd.example.signature.v1+json',
     },
     descriptors((each) => {
       if (each['artifactType'] === CONFIG_TYPE) each['artifactType'] = '';
@@ -335,7 +448,12 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofReferrers(
-    { id: 'referrers-index-type', level: 'MUST', says: 'an index without artifactType is listed without one' },
+    {
+      id: 'referrers-index-type',
+      level: 'MUST',
+      says: 'an index without artifactType is listed without one',
+      red: 'wanted no artifactType',
+    },
     descriptors((each) => {
       each['artifactType'] ??= INDEX;
     }),
@@ -345,10 +463,47 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofReferrers(
-    { id: 'referrers-annotations', level: 'MUST', says: 'a referrer is listed with its annotations' },
+    {
+      id: 'referrers-empty-type',
+      level: 'MUST',
+      says: 'an image whose artifactType is empty is listed with the type of its config',
+      red: 'wanted artifactType application/vnd.example.signature.v1+json',
+    },
+    descriptors((each) => {
+      if (each['artifactType'] === CONFIG_TYPE) each['artifactType'] = '';
+    }),
+    async (read, family) => {
+      const { artifactType } = await referrer(read, family, family.emptyTyped);
+      if (artifactType !== CONFIG_TYPE)
+        throw new Error(`wanted artifactType ${CONFIG_TYPE}, not ${JSON.stringify(artifactType)}`);
+    },
+  ),
+  ofReferrers(
+    {
+      id: 'referrers-typed-index',
+      level: 'MUST',
+      says: 'an index is listed with its artifactType',
+      red: 'wanted artifactType application/vnd.example.bundle.v1+json',
+    },
+    descriptors((each) => {
+      if (each['artifactType'] === INDEX_TYPE) each['artifactType'] = INDEX;
+    }),
+    async (read, family) => {
+      const { artifactType } = await referrer(read, family, family.typedIndex);
+      if (artifactType !== INDEX_TYPE)
+        throw new Error(`wanted artifactType ${INDEX_TYPE}, not ${String(artifactType)}`);
+    },
+  ),
+  ofReferrers(
+    {
+      id: 'referrers-annotations',
+      level: 'MUST',
+      says: 'a referrer is listed with its annotations',
+      red: 'wanted the annotations of the manifest',
+    },
     descriptors((each) => delete each['annotations']),
     async (read, family) => {
-      for (const each of [family.typed, family.index]) {
+      for (const each of referring(family)) {
         const { annotations } = await referrer(read, family, each);
         // The writer may name the repository otherwise than the reader does.
         if (typeof annotations?.['org.example.of'] !== 'string')
@@ -357,7 +512,7 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofReferrers(
-    { id: 'referrers-filter', level: 'SHOULD', says: 'artifactType filters the list' },
+    { id: 'referrers-filter', level: 'SHOULD', says: 'artifactType filters the list', red: 'GET: wanted' },
     target(getReferrers, (was) => was.replace(/\?artifactType=[^&]*/, '')),
     async (read, { subject, typed }) => {
       const answer = await read.get(read.referrers(subject.digest, `?artifactType=${encodeURIComponent(TYPE)}`));
@@ -366,31 +521,97 @@ export const DISCOVERY_CHECKS = checksOf('discovery', [
     },
   ),
   ofReferrers(
-    { id: 'referrers-filters-applied', level: 'MUST', says: 'a list that was filtered says so in OCI-Filters-Applied' },
+    {
+      id: 'referrers-filters-applied',
+      level: 'MUST',
+      says: 'a list that was filtered says so in OCI-Filters-Applied',
+      red: 'GET: wanted a header oci-filters-applied',
+    },
     header(getReferrers, 'oci-filters-applied'),
     async (read, { subject }) => {
       const answer = await read.get(read.referrers(subject.digest, `?artifactType=${encodeURIComponent(TYPE)}`));
-      if (referrersIn(answer).length === 3) return;
+      if (referrersIn(answer).length === FAMILY) return;
       mustHaveHeader(answer, 'oci-filters-applied', /(^|, *)artifactType(,|$)/);
     },
   ),
+  ofReferrers(
+    {
+      id: 'referrers-filters-unasked',
+      level: 'SHOULD',
+      says: 'a list that was not filtered has no OCI-Filters-Applied',
+      red: 'GET: wanted no OCI-Filters-Applied',
+    },
+    header(getReferrers, 'oci-filters-applied', 'artifactType'),
+    async (read, { subject }) => {
+      const answer = await read.get(read.referrers(subject.digest));
+      must(!answer.headers.has('oci-filters-applied'), answer, 'wanted no OCI-Filters-Applied');
+    },
+  ),
+  ofPages(
+    {
+      id: 'referrers-pages',
+      level: 'MUST',
+      says: 'a list that does not fit has a Link to the rest; following it gives every referrer once',
+      red: 'wanted each of 104 referrers once, and no others',
+    },
+    header(getReferrers, 'link'),
+    async (read, { subject, typed, others }) => {
+      const found = (await allReferrers(read, read.referrers(subject))).map(({ digest }) => String(digest));
+      mustBeSame(found, [...typed, ...others]);
+    },
+  ),
+  ofPages(
+    {
+      id: 'referrers-filter-pages',
+      level: 'MUST',
+      says: 'the pages of a filtered list are filtered alike, and say so',
+      red: 'GET: wanted a header oci-filters-applied',
+    },
+    target(on('GET', /artifactType=.*[?&](?!artifactType)/), (was) => was.replace(/artifactType=[^&]*/, '')),
+    async (read, { subject, typed }) => {
+      const found: string[] = [];
+      let pages = 0;
+      const first = read.referrers(subject, `?artifactType=${encodeURIComponent(TYPE)}`);
+      for (let next: string | undefined = first; next !== undefined; pages += 1) {
+        const answer: Answer = await read.get(next);
+        if (!answer.headers.has('oci-filters-applied') && pages === 0)
+          throw new NotApplicable('lists are not filtered');
+        mustHaveHeader(answer, 'oci-filters-applied', /(^|, *)artifactType(,|$)/);
+        found.push(...referrersIn(answer).map(({ digest }) => String(digest)));
+        next = nextOf(answer);
+      }
+      mustBeSame(found, typed);
+    },
+  ),
   {
-    id: 'referrers-pages',
+    id: 'referrers-tag-schema',
     level: 'MUST',
-    says: 'a list that does not fit has a Link to the rest; following it gives every referrer once',
-    broken: header(getReferrers, 'link'),
+    says: 'what a client has listed below the referrers tag is listed by the API, once',
+    red: 'wanted each of 1 referrers once, and no others',
+    broken: json(getReferrers, (was) => ({ ...was, manifests: [] })),
     async prepare({ write }) {
       const image = imageOf(write.name);
       await pushImage(write, 'v1', image);
-      const subject = descriptorOf(image.manifest);
-      const referring = Array.from({ length: 101 }, (_, number) => indexOf(`${write.name} ${number}`, { subject }));
-      await inParallel(referring, (each) => pushManifest(write, each.digest, each));
-      const pushed = referring.map(({ digest }) => digest);
+      const referring = indexOf(write.name, { subject: descriptorOf(image.manifest) });
+      await pushManifest(write, referring.digest, referring);
+      const tag = image.manifest.digest.replace(':', '-');
+      await pushManifest(write, tag, indexOf(`${write.name} list`, { manifests: [descriptorOf(referring)] }));
       return async (read) => {
-        const found = (await allReferrers(read, read.referrers(subject.digest))).map(({ digest }) => String(digest));
-        if (JSON.stringify(found.sort()) === JSON.stringify(pushed.sort())) return;
-        throw new Error(`wanted each of ${pushed.length} referrers once, got ${found.length}`);
+        const listed = await allReferrers(read, read.referrers(image.manifest.digest));
+        mustBeSame(
+          listed.map(({ digest }) => String(digest)),
+          [referring.digest],
+        );
       };
     },
+  },
+  {
+    id: 'tags-repository-unknown',
+    level: 'MUST',
+    says: 'the tags of a repository that does not exist are 404',
+    red: 'GET: wanted status 404',
+    needsUpstream: true,
+    broken: status(getTags, 200, (code) => code === 404),
+    prepare: async () => async (read) => mustHaveStatus(await read.get(read.tags()), 404),
   },
 ]);

@@ -52,7 +52,12 @@ async function mustBeBytes(read: Session, path: string, { bytes }: Content): Pro
 /** "Pulling manifests", "Pulling blobs", "Checking if content exists in the registry". */
 export const PULL_CHECKS = checksOf('pull', [
   ofImage(
-    { id: 'manifest-by-tag', level: 'MUST', says: 'GET of an existing manifest by tag answers 200 with the manifest' },
+    {
+      id: 'manifest-by-tag',
+      level: 'MUST',
+      says: 'GET of an existing manifest by tag answers 200 with the manifest',
+      red: 'GET: wanted status 200',
+    },
     status(on('GET', /\/manifests\/v1/), 404),
     (read, { manifest }) => mustBeBytes(read, read.manifest('v1'), manifest),
   ),
@@ -61,12 +66,18 @@ export const PULL_CHECKS = checksOf('pull', [
       id: 'manifest-by-digest',
       level: 'MUST',
       says: 'GET of an existing manifest by digest answers 200 with the manifest',
+      red: 'GET: wanted exactly the bytes that were pushed',
     },
     body(on('GET', /\/manifests\/sha/), (was) => JSON.stringify(JSON.parse(was.toString()))),
     (read, { manifest }) => mustBeBytes(read, read.manifest(manifest.digest), manifest),
   ),
   ofImage(
-    { id: 'manifest-digest-header', level: 'MUST', says: 'GET of a manifest answers with Docker-Content-Digest' },
+    {
+      id: 'manifest-digest-header',
+      level: 'MUST',
+      says: 'GET of a manifest answers with Docker-Content-Digest',
+      red: 'GET: wanted a header docker-content-digest',
+    },
     header(getManifest, 'docker-content-digest'),
     async (read) => void mustHaveHeader(await read.get(read.manifest('v1')), 'docker-content-digest'),
   ),
@@ -75,6 +86,7 @@ export const PULL_CHECKS = checksOf('pull', [
       id: 'manifest-digest-matches',
       level: 'MUST',
       says: 'the Docker-Content-Digest of a manifest is that of the body',
+      red: "GET: wanted Docker-Content-Digest to be the body's",
     },
     header(getManifest, 'docker-content-digest', digestOf(Buffer.from('other'))),
     async (read) => {
@@ -85,9 +97,23 @@ export const PULL_CHECKS = checksOf('pull', [
   ),
   ofImage(
     {
+      id: 'manifest-digest-by-digest',
+      level: 'MUST',
+      says: 'the Docker-Content-Digest of a manifest that is pulled by its digest is that digest',
+      red: 'GET: wanted a header docker-content-digest like',
+    },
+    header(on('GET', /\/manifests\/sha/), 'docker-content-digest', digestOf(Buffer.from('other'))),
+    async (read, { manifest }) => {
+      const answer = await read.get(read.manifest(manifest.digest));
+      mustHaveHeader(answer, 'docker-content-digest', new RegExp(`^${manifest.digest}$`));
+    },
+  ),
+  ofImage(
+    {
       id: 'manifest-content-type',
       level: 'SHOULD',
       says: 'the Content-Type of a manifest is the one that it was pushed with',
+      red: 'GET: wanted Content-Type application/vnd.oci.image.manifest.v1+json',
     },
     header(getManifest, 'content-type', 'application/json'),
     async (read, { manifest }) => {
@@ -97,13 +123,23 @@ export const PULL_CHECKS = checksOf('pull', [
     },
   ),
   ofImage(
-    { id: 'manifest-type-parameters', level: 'SHOULD', says: 'the Content-Type of a manifest has no parameters' },
+    {
+      id: 'manifest-type-parameters',
+      level: 'SHOULD',
+      says: 'the Content-Type of a manifest has no parameters',
+      red: 'GET: wanted a header content-type like',
+    },
     header(getManifest, 'content-type', (was) => `${was}; charset=utf-8`),
     async (read) => void mustHaveHeader(await read.get(read.manifest('v1')), 'content-type', /^[^;]+$/),
   ),
   {
     ...ofImage(
-      { id: 'manifest-unknown-tag', level: 'MUST', says: 'a tag that is not there is 404' },
+      {
+        id: 'manifest-unknown-tag',
+        level: 'MUST',
+        says: 'a tag that is not there is 404',
+        red: 'GET: wanted status 404',
+      },
       status(getManifest, 400, (code) => code === 404),
       async (read) => mustHaveStatus(await read.get(read.manifest('no-such-tag')), 404),
     ),
@@ -111,7 +147,12 @@ export const PULL_CHECKS = checksOf('pull', [
   },
   {
     ...ofImage(
-      { id: 'manifest-unknown-digest', level: 'MUST', says: 'a manifest digest that is not there is 404' },
+      {
+        id: 'manifest-unknown-digest',
+        level: 'MUST',
+        says: 'a manifest digest that is not there is 404',
+        red: 'GET: wanted status 404',
+      },
       status(getManifest, 500, (code) => code === 404),
       async (read) => mustHaveStatus(await read.get(read.manifest(digestOf(Buffer.from(read.name)))), 404),
     ),
@@ -121,14 +162,26 @@ export const PULL_CHECKS = checksOf('pull', [
     id: 'repository-unknown',
     level: 'MUST',
     says: 'a pull from a repository that does not exist is 404',
+    red: 'GET: wanted status 404',
     needsUpstream: true,
     broken: status(getManifest, 403, (code) => code === 404),
     prepare: async () => async (read) => mustHaveStatus(await read.get(read.manifest('v1')), 404),
   },
   {
+    id: 'repository-unknown-blob',
+    level: 'MUST',
+    says: 'a blob of a repository that does not exist is 404',
+    red: 'GET: wanted status 404',
+    needsUpstream: true,
+    broken: status(getBlob, 403, (code) => code === 404),
+    prepare: async () => async (read) =>
+      mustHaveStatus(await read.get(read.blob(digestOf(Buffer.from(read.name)))), 404),
+  },
+  {
     id: 'names',
     level: 'MUST',
     says: 'names and tags of every form that the grammar allows can be pulled',
+    red: 'GET: wanted status 200',
     broken: status(on('GET', /__c---d/), 400),
     async prepare({ write }) {
       const path = `${write.path}/a0.b_1__c---d/e.f`;
@@ -139,9 +192,23 @@ export const PULL_CHECKS = checksOf('pull', [
     },
   },
   {
+    id: 'name-grammar',
+    level: 'MUST',
+    says: 'a name that the grammar does not allow (upper case, two dots, more than 255 characters) is not answered',
+    red: 'GET: wanted status 400 or 403 or 404',
+    needsUpstream: true,
+    broken: status(getManifest, 200, (code) => code >= 400),
+    prepare: async () => async (read) => {
+      for (const wrong of ['UPPER', 'a..b', 'a/-b', 'x'.repeat(256)]) {
+        mustHaveStatus(await read.get(read.sibling(`${read.path}/${wrong}`).manifest('v1')), 400, 403, 404);
+      }
+    },
+  },
+  {
     id: 'tag-grammar',
     level: 'MUST',
     says: 'a reference is a tag of at most 128 characters or a digest; nothing else is answered',
+    red: 'GET: wanted status 400 or 404',
     needsUpstream: true,
     broken: status(getManifest, 200, (code) => code >= 400),
     prepare: async () => async (read) => {
@@ -150,7 +217,12 @@ export const PULL_CHECKS = checksOf('pull', [
     },
   },
   ofImage(
-    { id: 'blob', level: 'MUST', says: 'GET of an existing blob answers 200 with the blob' },
+    {
+      id: 'blob',
+      level: 'MUST',
+      says: 'GET of an existing blob answers 200 with the blob',
+      red: 'GET: wanted exactly the bytes that were pushed',
+    },
     body(getBlob, (was) => was.subarray(1)),
     async (read, { layer, config }) => {
       await mustBeBytes(read, read.blob(layer.digest), layer);
@@ -158,12 +230,22 @@ export const PULL_CHECKS = checksOf('pull', [
     },
   ),
   ofImage(
-    { id: 'blob-digest-header', level: 'MUST', says: 'GET of a blob answers with Docker-Content-Digest' },
+    {
+      id: 'blob-digest-header',
+      level: 'MUST',
+      says: 'GET of a blob answers with Docker-Content-Digest',
+      red: 'GET: wanted a header docker-content-digest',
+    },
     header(getBlob, 'docker-content-digest'),
     async (read, { layer }) => void mustHaveHeader(await read.get(read.blob(layer.digest)), 'docker-content-digest'),
   ),
   ofImage(
-    { id: 'blob-digest-matches', level: 'MUST', says: 'the Docker-Content-Digest of a blob is that of the body' },
+    {
+      id: 'blob-digest-matches',
+      level: 'MUST',
+      says: 'the Docker-Content-Digest of a blob is that of the body',
+      red: 'GET: wanted the digest of the body',
+    },
     header(getBlob, 'docker-content-digest', digestOf(Buffer.from('other'))),
     async (read, { layer }) => {
       const answer = await read.get(read.blob(layer.digest));
@@ -173,14 +255,19 @@ export const PULL_CHECKS = checksOf('pull', [
   ),
   {
     ...ofImage(
-      { id: 'blob-unknown', level: 'MUST', says: 'a blob that is not there is 404' },
+      { id: 'blob-unknown', level: 'MUST', says: 'a blob that is not there is 404', red: 'GET: wanted status 404' },
       status(getBlob, 400, (code) => code === 404),
       async (read) => mustHaveStatus(await read.get(read.blob(digestOf(Buffer.from(`no ${read.name}`)))), 404),
     ),
     needsUpstream: true,
   },
   ofImage(
-    { id: 'range', level: 'SHOULD', says: 'a Range of a blob is answered with 206 and Content-Range' },
+    {
+      id: 'range',
+      level: 'SHOULD',
+      says: 'a Range of a blob is answered with 206 and Content-Range',
+      red: 'GET: wanted status 206',
+    },
     { request: (request) => void (getBlob(request) && delete request.headers['range']) },
     async (read, { layer }) => {
       const answer = await read.get(read.blob(layer.digest), { range: 'bytes=3-9' });
@@ -194,6 +281,7 @@ export const PULL_CHECKS = checksOf('pull', [
       id: 'range-suffix',
       level: 'SHOULD',
       says: 'a Range may begin nowhere (the last bytes) or end nowhere (RFC 9110, 14.1.2)',
+      red: 'GET: wanted status 206',
     },
     status(getBlob, 416, (code) => code === 206),
     async (read, { layer }) => {
@@ -206,7 +294,12 @@ export const PULL_CHECKS = checksOf('pull', [
     },
   ),
   ofImage(
-    { id: 'range-beyond', level: 'SHOULD', says: 'a Range beyond the end is 416 with the size (RFC 9110, 15.5.17)' },
+    {
+      id: 'range-beyond',
+      level: 'SHOULD',
+      says: 'a Range beyond the end is 416 with the size (RFC 9110, 15.5.17)',
+      red: 'GET: wanted a header content-range',
+    },
     header(getBlob, 'content-range'),
     async (read, { layer }) => {
       const size = layer.bytes.byteLength;
@@ -216,7 +309,12 @@ export const PULL_CHECKS = checksOf('pull', [
     },
   ),
   ofImage(
-    { id: 'head-manifest', level: 'MUST', says: 'HEAD of an existing manifest answers 200' },
+    {
+      id: 'head-manifest',
+      level: 'MUST',
+      says: 'HEAD of an existing manifest answers 200',
+      red: 'HEAD: wanted status 200',
+    },
     status(headManifest, 404, found),
     async (read, { manifest }) => {
       mustHaveStatus(await read.head(read.manifest('v1')), 200);
@@ -224,7 +322,12 @@ export const PULL_CHECKS = checksOf('pull', [
     },
   ),
   ofImage(
-    { id: 'head-manifest-digest', level: 'MUST', says: 'HEAD of a manifest answers with its digest' },
+    {
+      id: 'head-manifest-digest',
+      level: 'MUST',
+      says: 'HEAD of a manifest answers with its digest',
+      red: 'HEAD: wanted a header docker-content-digest',
+    },
     header(headManifest, 'docker-content-digest'),
     async (read, { manifest }) => {
       const answer = await read.head(read.manifest('v1'));
@@ -232,7 +335,12 @@ export const PULL_CHECKS = checksOf('pull', [
     },
   ),
   ofImage(
-    { id: 'head-manifest-length', level: 'MUST', says: 'HEAD of a manifest answers with its size in bytes' },
+    {
+      id: 'head-manifest-length',
+      level: 'MUST',
+      says: 'HEAD of a manifest answers with its size in bytes',
+      red: 'HEAD: wanted a header content-length like',
+    },
     header(headManifest, 'content-length', '0'),
     async (read, { manifest }) => {
       const answer = await read.head(read.manifest('v1'));
@@ -240,12 +348,32 @@ export const PULL_CHECKS = checksOf('pull', [
     },
   ),
   ofImage(
-    { id: 'head-blob', level: 'MUST', says: 'HEAD of an existing blob answers 200' },
+    {
+      id: 'head-manifest-type',
+      level: 'SHOULD',
+      says: 'HEAD of a manifest answers with the Content-Type that GET has',
+      red: 'HEAD: wanted a header content-type like',
+    },
+    header(headManifest, 'content-type', 'application/json'),
+    async (read, { manifest }) => {
+      const type = mustHaveHeader(await read.head(read.manifest('v1')), 'content-type');
+      const answer = await read.head(read.manifest(manifest.digest));
+      mustHaveHeader(answer, 'content-type', new RegExp(`^${manifest.mediaType.replaceAll('+', '\\+')}$`));
+      must(type === manifest.mediaType, answer, `wanted Content-Type ${manifest.mediaType} by tag, not ${type}`);
+    },
+  ),
+  ofImage(
+    { id: 'head-blob', level: 'MUST', says: 'HEAD of an existing blob answers 200', red: 'HEAD: wanted status 200' },
     status(headBlob, 404, found),
     async (read, { layer }) => mustHaveStatus(await read.head(read.blob(layer.digest)), 200),
   ),
   ofImage(
-    { id: 'head-blob-digest', level: 'MUST', says: 'HEAD of a blob answers with its digest' },
+    {
+      id: 'head-blob-digest',
+      level: 'MUST',
+      says: 'HEAD of a blob answers with its digest',
+      red: 'HEAD: wanted a header docker-content-digest',
+    },
     header(headBlob, 'docker-content-digest'),
     async (read, { layer }) => {
       const answer = await read.head(read.blob(layer.digest));
@@ -253,7 +381,12 @@ export const PULL_CHECKS = checksOf('pull', [
     },
   ),
   ofImage(
-    { id: 'head-blob-length', level: 'MUST', says: 'HEAD of a blob answers with its size in bytes' },
+    {
+      id: 'head-blob-length',
+      level: 'MUST',
+      says: 'HEAD of a blob answers with its size in bytes',
+      red: 'HEAD: wanted a header content-length like',
+    },
     header(headBlob, 'content-length', '0'),
     async (read, { layer }) => {
       const answer = await read.head(read.blob(layer.digest));
@@ -262,7 +395,12 @@ export const PULL_CHECKS = checksOf('pull', [
   ),
   {
     ...ofImage(
-      { id: 'head-unknown', level: 'MUST', says: 'HEAD of a manifest or blob that is not there is 404' },
+      {
+        id: 'head-unknown',
+        level: 'MUST',
+        says: 'HEAD of a manifest or blob that is not there is 404',
+        red: 'HEAD: wanted status 404',
+      },
       status(
         (request) => request.method === 'HEAD',
         200,
@@ -281,6 +419,7 @@ export const PULL_CHECKS = checksOf('pull', [
     id: 'sha512',
     level: 'SHOULD',
     says: 'what was pushed under a sha512 digest is pulled under it, with that digest in the headers',
+    red: 'GET: wanted status 200',
     broken: target(on('GET', /sha512/), (was) => was.replace('sha512', 'sha513')),
     async prepare({ write }) {
       const config = blobOf(`sha512 of ${write.name}`);
