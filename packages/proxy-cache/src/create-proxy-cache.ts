@@ -104,6 +104,8 @@ export interface ProxyCache {
   readonly events: ProxyCacheEmitter;
   /** Connections that were begun to be opened to upstreams so far: all that leave this package (S6). */
   readonly connectionsOpened: number;
+  /** The longest that the event loop of this process was held up in the last second or two, in milliseconds. */
+  readonly lagMs: number;
   /** Reads what is known of upstreams, and begins nothing: for a process that only collects garbage. */
   load(): Promise<void>;
   /** Reads what is known of upstreams, and begins to write uses and to look for due checks. */
@@ -158,6 +160,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     ...options,
     onTokenServer: (registry, tokenServer) => health.nameTokenServer(registry, tokenServer),
     onRateLimit: (of, told) => health.noteRateLimit(of, told),
+    onRetry: (origin) => emit('upstream-retry', { origin }),
     maxSockets: options.downloads.maxDownloads + SPARE_SOCKETS,
   });
   const failures = new UpstreamFailures(emit, clock);
@@ -193,7 +196,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
   );
   const spool = new Spool(options.spoolDirectory, options.spoolDisk);
   const lag = new EventLoopLag();
-  const slots = new DownloadSlots(options.downloads, lag);
+  const slots = new DownloadSlots(options.downloads, lag, (organization) => emit('download-shed', { organization }));
   const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, refusals, logger };
   const manifests = new PullThroughManifests({
     ...shared,
@@ -367,6 +370,9 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     missing: () => missing.total(),
     probe: new UpstreamProbe(upstreams, deadlines),
     events,
+    get lagMs() {
+      return lag.recentMs();
+    },
     get connectionsOpened() {
       return upstreams.connectionsOpened;
     },

@@ -105,6 +105,10 @@ export interface ProxyCacheEvents {
   readonly 'not-stored': readonly [
     AboutContent & RequestFacts & { readonly failureClass: 'storage' | 'database' | 'overload' | 'quota' },
   ];
+  /** A download was refused to a client, because none of those under way ended in time. What is cached is served. */
+  readonly 'download-shed': readonly [{ readonly organization: OrganizationName }];
+  /** A request to an upstream failed in passing and is sent again. */
+  readonly 'upstream-retry': readonly [{ readonly origin: string }];
   /** HEAD and GET of a tag disagreed about its digest; the bytes of GET count. */
   readonly 'head-get-mismatch': readonly [AboutContent];
 }

@@ -127,6 +127,7 @@ test('an outage is seen in events, in health, in metrics and in the log', async 
   expect(grown('breakwater_masked_errors_total{class="connect"}')).toBe(1);
   expect(grown('breakwater_passed_errors_total{class="connect"}')).toBe(1);
   expect(grown('breakwater_upstream_outages_total{class="connect"}')).toBe(1);
+  expect(grown('breakwater_upstream_retries_total')).toBeGreaterThanOrEqual(2);
   expect(grown('breakwater_stale_age_seconds_count')).toBe(2);
   expect(grown('breakwater_stale_age_seconds_sum')).toBe(S);
 
@@ -161,6 +162,21 @@ test('an outage is seen in events, in health, in metrics and in the log', async 
   await pull(organization);
   expect(recovered).toMatchObject([['upstream-recovered', { downForMs: clock.now() - downSince }]]);
   expect((await health(organization)).body).toMatchObject({ status: 'up', known_down_since: null });
+});
+
+test('when an upstream answered last, and what it tells of its rate limit, are metrics', async () => {
+  const organization = await proxying({ check_interval_s: 0 });
+  const told = { 'RateLimit-Limit': '100;w=21600', 'RateLimit-Remaining': '42;w=21600' };
+  upstream.fault({ kind: 'headers', headers: told });
+  await pull(organization);
+  const { registry: origin } = upstream.origins;
+  const remaining = `breakwater_rate_limit_remaining{origin="${origin}",organization=""}`;
+  for (let tries = 0; tries < 200 && (await metrics()).get(remaining) === undefined; tries += 1) await sleep(20);
+  const seen = await metrics();
+  expect(seen.get(remaining)).toBe(42);
+  expect(seen.get(`breakwater_upstream_last_success_timestamp_seconds{origin="${origin}"}`)).toBe(clock.now() / 1000);
+  expect(seen.get('breakwater_event_loop_lag_seconds')).toBeGreaterThanOrEqual(0);
+  expect(seen.get('breakwater_downloads_shed_total')).toBe(0);
 });
 
 test('pulls that wait for one check are one masked error, and as many shielded pulls', async () => {

@@ -47,10 +47,11 @@ export class DownloadSlots {
   readonly #waiting = new Set<Waiting>();
   #total = 0;
 
-  /** @param lag says how far this process is behind */
+  /** @param lag says how far this process is behind @param onShed hears of clients that waited in vain */
   constructor(
     private readonly limits: DownloadLimits,
     private readonly lag: { recentMs(): number } = { recentMs: () => 0 },
+    private readonly onShed: (organization: OrganizationName) => void = () => undefined,
   ) {}
 
   /**
@@ -74,11 +75,19 @@ export class DownloadSlots {
    * @throws RegistryError UNAVAILABLE with reason `overload` when the wait was in vain
    */
   async take(organization: OrganizationName): Promise<() => void> {
-    const until = performance.now() + this.limits.downloadQueueMs;
+    try {
+      await this.#take(organization, performance.now() + this.limits.downloadQueueMs);
+      return this.#onceReleased(organization);
+    } catch (error) {
+      this.onShed(organization);
+      throw error;
+    }
+  }
+
+  async #take(organization: OrganizationName, until: number): Promise<void> {
     await this.#caughtUp(until);
     if (!this.#isFree(organization)) await this.#wait(organization, until);
     else this.#occupy(organization);
-    return this.#onceReleased(organization);
   }
 
   /** A process that is far behind takes no more downloads. Many clients may wait for this one, so it is not refused at once. */

@@ -4,7 +4,7 @@ import {
   type ProxyCacheSettings,
   type ProxyCacheSettingsReader,
 } from '@breakwater/registry-core';
-import type { UpstreamHealth } from '../health/upstream-health.js';
+import type { KnownHealth, UpstreamHealth } from '../health/upstream-health.js';
 import type { TagChecks } from '../manifests/tag-checks.js';
 import { type ContentRoots, referenceOf } from '../postgres/content-roots.js';
 
@@ -58,6 +58,14 @@ export class UpstreamStateView {
     // What no health remembers, an address that is not allowed for one: it is out of reach all the same.
     const { lastHeardAt } = condition;
     return { ...condition, down: true, ...(lastHeardAt === undefined ? {} : { downSince: lastHeardAt }) };
+  }
+
+  /**
+   * What is known of the origins and credentials that were heard of last. Times are ms since the epoch.
+   * @throws the database's error
+   */
+  async latest(): Promise<readonly KnownHealth[]> {
+    return this.health.latest();
   }
 
   /** The origins that are known to be down: registries, token servers and content servers. */

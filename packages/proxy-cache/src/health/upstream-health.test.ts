@@ -27,6 +27,7 @@ function rows() {
       await gates.read;
       return read;
     },
+    latest: async () => [],
     tokenServers: async () => new Map(),
     setTokenServer: async () => undefined,
     knownDown: async () => [],

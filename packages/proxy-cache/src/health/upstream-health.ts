@@ -53,10 +53,18 @@ interface Remembered {
   readonly own: Map<string, { at: number; writing: number }>;
 }
 
+/** What the cluster knows of an origin, or of a credential at it. */
+export interface KnownHealth {
+  readonly origin: string;
+  readonly isOrigin: boolean;
+  readonly organization?: OrganizationName;
+  readonly record: HealthRecord;
+}
+
 /** The statements that health needs. */
 export type HealthRows = Pick<
   UpstreamHealthTable,
-  'findAll' | 'tokenServers' | 'setTokenServer' | 'knownDown' | 'change' | 'claimCheck'
+  'findAll' | 'latest' | 'tokenServers' | 'setTokenServer' | 'knownDown' | 'change' | 'claimCheck'
 >;
 
 /** Finds the organizations of which something is cached that came from one of these registries, each an origin. */
@@ -209,6 +217,19 @@ export class UpstreamHealth {
         ),
     );
     return keys.filter(({ credential }) => credential === ORIGIN_ITSELF).map(({ origin }) => origin);
+  }
+
+  /**
+   * The records of the origins and credentials that were heard of last. `organization` is whose credential it is; for an
+   * origin itself, and for those who ask anonymously, there is none.
+   */
+  async latest(): Promise<readonly KnownHealth[]> {
+    return (await this.table.latest(MAX_ORIGINS)).map(({ key: { origin, credential }, record }) => ({
+      origin,
+      isOrigin: credential === ORIGIN_ITSELF,
+      ...ownerOf(credential),
+      record,
+    }));
   }
 
   /** Notes what an upstream tells of a credential's rate limit; written when it matters, or has not been for a while. */

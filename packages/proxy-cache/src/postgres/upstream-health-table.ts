@@ -54,6 +54,14 @@ export class UpstreamHealthTable {
     return rows.map((row) => ({ key: { origin: row.origin, credential: row.credential }, record: toRecord(row) }));
   }
 
+  /** The records of the origins and credentials that were heard of last. */
+  async latest(limit: number): Promise<readonly { readonly key: HealthKey; readonly record: HealthRecord }[]> {
+    const rows = await this.knex<HealthRow>('upstream_health')
+      .orderByRaw('greatest(last_success_at, last_failure_at, rate_told_at) desc nulls last')
+      .limit(limit);
+    return rows.map((row) => ({ key: { origin: row.origin, credential: row.credential }, record: toRecord(row) }));
+  }
+
   /** Changes a record under its row lock, so that processes count failures together. Resolves to before and after. */
   async change(
     key: HealthKey,

@@ -62,6 +62,7 @@ export class AxiosTransport implements Transport {
     private readonly clock: Clock,
     private readonly retries = new RetryBudget(),
     private readonly hops = new Hops(),
+    onRetry: (origin: string) => void = () => undefined,
   ) {
     this.#axios = axios.create({
       adapter: 'http',
@@ -81,7 +82,10 @@ export class AxiosTransport implements Transport {
       retryCondition: (error) =>
         isRepeatable(error.config?.method) && isPassing(error) && this.retries.takeRetry(originOf(error.config?.url)),
       retryDelay: fullJitter,
-      onRetry: (_count, error) => drop(error.response),
+      onRetry: (_count, error, { url }) => {
+        onRetry(originOf(url));
+        drop(error.response);
+      },
     });
   }
 

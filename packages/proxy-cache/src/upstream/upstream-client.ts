@@ -33,6 +33,8 @@ export interface UpstreamClientOptions {
   readonly sharedTokens?: KeyValueStore;
   /** Hears of the rate limits that upstreams tell of. */
   readonly onRateLimit?: RateLimitListener;
+  /** Hears of each request that failed in passing and is sent again, by the origin it goes to. */
+  readonly onRetry?: (origin: string) => void;
   /** Token servers that the operator accepts beside those which are obvious (S5). */
   readonly realms?: readonly KnownRealm[];
   /** Most connections to one origin, open or being opened. */
@@ -71,7 +73,9 @@ export class UpstreamClient {
       proxy: this.#proxy,
       maxSockets: options.maxSockets,
     });
-    this.#transport = new AxiosTransport(this.#agents, options.deadlines, options.clock, new RetryBudget(), this.hops);
+    const { onRetry } = options;
+    const retries = new RetryBudget();
+    this.#transport = new AxiosTransport(this.#agents, options.deadlines, options.clock, retries, this.hops, onRetry);
     const { clock, deadlines, onTokenServer, sharedTokens, realms } = options;
     const shared = sharedTokens === undefined ? undefined : new SharedTokens(sharedTokens, clock);
     this.#authorizations = new Authorizations(this.#transport, deadlines, clock, onTokenServer, shared, realms);

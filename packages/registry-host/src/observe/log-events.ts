@@ -32,6 +32,7 @@ export function logEvents(proxyCache: ProxyCache, logger: Logger): void {
       logger.info(fields(event), 'a quota has no room: what a client got is not kept');
     else logger.warn(fields(event), 'what a client got could not be kept');
   });
+  events.on('download-shed', (event) => logger.warn(fields(event), 'too many downloads: one was refused to a client'));
   events.on('head-get-mismatch', (event) =>
     logger.warn(fields(event), 'HEAD and GET of an upstream disagree about a tag'),
   );

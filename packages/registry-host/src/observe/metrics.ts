@@ -23,6 +23,8 @@ const AGES_S = [
   30 * DAY_S,
 ];
 
+type Known = Awaited<ReturnType<ProxyCache['upstreams']['latest']>>[number];
+
 /** Turns the packages' events into Prometheus metrics. The registry is this instance's own. */
 export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageState): Registry {
   const registry = new Registry();
@@ -46,6 +48,12 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
   const limited = counter('rate_limit_low_total', 'Times that a rate limit of an upstream was nearly spent.', []);
   const mismatches = counter('head_get_mismatch_total', 'Tags of which HEAD and GET of an upstream disagreed.', []);
   const requests = counter('upstream_requests_total', 'Requests for content sent to upstreams.', ['purpose']);
+  const retries = counter(
+    'upstream_retries_total',
+    'Requests to upstreams that failed in passing and were repeated.',
+    [],
+  );
+  const shed = counter('downloads_shed_total', 'Downloads refused to clients because too many were under way.', []);
   const prefetched = counter('prefetched_bytes_total', 'Bytes fetched behind pulls to make images complete.', ['type']);
   const prefetchLimited = counter(
     'prefetch_limited_total',
@@ -96,6 +104,48 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
     },
   });
 
+  // Of the cluster. Without Postgres nobody knows, and every other metric is there all the same.
+  const healthGauge = (
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    set: (of: Gauge, each: Known) => void,
+  ) =>
+    new Gauge({
+      name: `breakwater_${name}`,
+      help,
+      labelNames: [...labelNames],
+      registers: [registry],
+      async collect() {
+        this.reset();
+        for (const each of await proxyCache.upstreams.latest().catch(() => [])) set(this, each);
+      },
+    });
+  healthGauge(
+    'upstream_last_success_timestamp_seconds',
+    'When an upstream last answered as a registry does.',
+    ['origin'],
+    (of, { origin, isOrigin, record: { lastSuccessAt } }) => {
+      if (isOrigin && lastSuccessAt !== undefined) of.set({ origin }, lastSuccessAt / 1000);
+    },
+  );
+  healthGauge(
+    'rate_limit_remaining',
+    'What an upstream told last of what is left of a rate limit; without organization it is that of anonymous pulls.',
+    ['origin', 'organization'],
+    (of, { origin, organization = '', record: { rateLimit } }) => {
+      if (rateLimit !== undefined) of.set({ origin, organization }, rateLimit.remaining);
+    },
+  );
+  new Gauge({
+    name: 'breakwater_event_loop_lag_seconds',
+    help: 'Longest that the event loop of this process was held up of late.',
+    registers: [registry],
+    collect() {
+      this.set(proxyCache.lagMs / 1000);
+    },
+  });
+
   new Gauge({
     name: 'breakwater_missing_content',
     help: 'Blobs and manifests that cached images miss, by what becomes of them; counted up to 10000.',
@@ -138,6 +188,8 @@ export function createMetrics(proxyCache: ProxyCache, gc: Gc, storage: StorageSt
   proxyCache.events.on('credentials-rejected', () => rejected.inc());
   proxyCache.events.on('rate-limited', () => forbidden.inc());
   proxyCache.events.on('rate-limit-low', () => limited.inc());
+  proxyCache.events.on('upstream-retry', () => retries.inc());
+  proxyCache.events.on('download-shed', () => shed.inc());
   proxyCache.events.on('head-get-mismatch', () => mismatches.inc());
   proxyCache.events.on('upstream-down', ({ failureClass }) => outages.inc({ class: failureClass }));
   proxyCache.events.on('upstream-recovered', () => recoveries.inc());
