@@ -32,14 +32,16 @@ export function sharedEnvironment(state: TestRegistryState): Readonly<Record<str
  * Starts a registry, as it was built, and waits until it serves.
  * @param leaseMs of its downloads, in milliseconds
  * @param flags of its node
+ * @param env settings beside those that all share
  */
 export async function startRegistryProcess(
   state: TestRegistryState,
   leaseMs = 30_000,
   flags: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<RegistryProcess> {
   const options = {
-    env: sharedEnvironment(state),
+    env: { ...sharedEnvironment(state), ...env },
     connection: state.database.connection,
     downloads: { leaseMs },
     deadlines: { idleMs: 5_000 },
