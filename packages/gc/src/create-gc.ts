@@ -21,12 +21,14 @@ import { gcOperations } from './http/gc-operations.js';
 import { gcRouter } from './http/gc-router.js';
 import { readPeriods } from './options.js';
 import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, StoreReadiness, UpstreamState } from './ports.js';
+import { postgresAudit } from './postgres/postgres-audit.js';
 import { postgresJournal } from './postgres/postgres-journal.js';
+import { pruneRecords } from './postgres/prune-records.js';
 import { recordedRuns } from './postgres/recorded-runs.js';
 import { type RunTimes, runTimes } from './postgres/run-times.js';
 import { QuotaRoom } from './quota-room.js';
 import type { GcReport } from './report.js';
-import { blankJournal } from './run-journal.js';
+import { blankJournal, type DeletionAudit } from './run-journal.js';
 import { Schedule } from './schedule.js';
 import { type GcMiddleware, servedMiddleware } from './served-middleware.js';
 import { MAX_PLANNED } from './steps/plan-sweep.js';
@@ -92,6 +94,13 @@ export interface Gc {
   hold(organization: OrganizationName, upstream: string): Promise<Hold | undefined>;
   /** When the cluster last collected. Empty without `knex`. @throws the database's error */
   runTimes(): Promise<RunTimes>;
+  /** Where whoever deletes something outside of a run puts it on record. Without `knex` nothing is recorded. */
+  readonly audit: DeletionAudit;
+  /**
+   * Forgets runs and deletions on record from before a time (ms since the epoch), at most `limit` rows; resolves to how
+   * many. Without it the record only grows. @throws the database's error
+   */
+  prune(before: number, limit: number): Promise<number>;
   /** Runs on the interval from now on. */
   start(): void;
   /** No run begins after this. Resolves when the one in flight has reached a safe point and all uses are written. */
@@ -156,6 +165,8 @@ export function createGc(options: GcOptions): Gc {
     hold: (organization, upstream) => currentHold({ upstreams, holdMs, clock }, organization, upstream),
     runTimes: async () => (knex === undefined ? {} : runTimes(knex)),
     quota: new QuotaRoom({ quotas, usage, tags, sweep, upstreams, clock, graceMs, holdMs }),
+    audit: knex === undefined ? { intend: async () => ({ settle: async () => {} }) } : postgresAudit(knex, clock),
+    prune: async (before, limit) => (knex === undefined ? 0 : pruneRecords(knex, before, limit)),
     start: () => schedule.start(),
     async stop() {
       schedule.stop();

@@ -48,4 +48,5 @@ export type {
   StepReport,
   SweepNumbers,
 } from './report.js';
+export type { ContentDeletion, Deletion, DeletionAudit, FileDeletion, IntendedDeletions } from './run-journal.js';
 export type { GcMiddleware } from './served-middleware.js';

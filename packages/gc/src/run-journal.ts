@@ -17,17 +17,27 @@ export interface ContentDeletion {
   readonly digest: Digest;
   /** Which storing of the blob. */
   readonly generation?: string;
-  /** Bytes. */
-  readonly size: number;
+  /** Bytes, where they are known. */
+  readonly size?: number;
+  readonly reason: string;
+}
+
+/** The deletion of a file that is no content: an upload, a part of a download, a copy that was left behind. */
+export interface FileDeletion {
+  readonly kind: 'file';
+  /** Its name. */
+  readonly reference: string;
+  /** Bytes, where they are known. */
+  readonly size?: number;
   readonly reason: string;
 }
 
 /** One deletion, for the audit. */
-export type Deletion = ReferenceDeletion | ContentDeletion;
+export type Deletion = ReferenceDeletion | ContentDeletion | FileDeletion;
 
 /**
- * What came of a deletion. A row that still says `intended` belongs to a process that died, or to a call that failed,
- * half way.
+ * What came of a deletion. A row that still says `intended` is being made, or belongs to a process that died, or to a call
+ * that failed, half way: the next run makes it `unknown`.
  */
 export type DeletionOutcome = 'done' | 'kept';
 
@@ -35,6 +45,12 @@ export type DeletionOutcome = 'done' | 'kept';
 export interface IntendedDeletions {
   /** Records what came of them, one outcome each, in the order in which they were given. */
   settle(outcomes: readonly DeletionOutcome[]): Promise<void>;
+}
+
+/** Where deletions are put on record that no run makes: those of a reconciliation at the start, say. */
+export interface DeletionAudit {
+  /** Puts deletions on record before they are made. @throws the database's error; then nothing may be deleted */
+  intend(deletions: readonly Deletion[]): Promise<IntendedDeletions>;
 }
 
 /** The record of a run that is in flight; it is also what makes it the only one. */

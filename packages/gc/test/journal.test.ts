@@ -9,7 +9,7 @@ let database: TestDatabase;
 beforeAll(async () => {
   database = await createTestDatabase({ migrations: [gcMigrations()] });
 });
-beforeEach(() => database.knex.raw('TRUNCATE gc_run CASCADE'));
+beforeEach(() => database.knex.raw('TRUNCATE gc_run, gc_deletion CASCADE'));
 afterAll(() => database.drop());
 
 function registryWithOldTags(count: number): FakeRegistry {
@@ -127,6 +127,70 @@ describe('the record of a run', () => {
     release();
     await first;
     expect(await database.knex('gc_run')).toHaveLength(1);
+  });
+});
+
+describe('the audit', () => {
+  const stray = { kind: 'file', reference: 'copy', size: 7, reason: 'stray' } as const;
+
+  test('has what no run deletes, and what files a run drops', async () => {
+    const registry = registryWithOldTags(0);
+    const staleFiles = [
+      {
+        name: 'uploads',
+        async drop(_: number, dryRun: boolean, onDrop: (files: { name: string; bytes: number }[]) => Promise<void>) {
+          if (!dryRun) await onDrop([{ name: 'upload-1', bytes: 5 }]);
+          return { files: 1, bytes: 5 };
+        },
+      },
+    ];
+    const gc = gcOf(registry, { knex: database.knex, staleFiles });
+    const { settle } = await gc.audit.intend([stray, stray]);
+    await settle(['done', 'kept']);
+    const { runId } = await gc.runOnce();
+    const rows = await database.knex('gc_deletion').whereNot({ kind: 'blob_content' }).orderBy('id');
+    expect(rows.filter(({ kind }) => kind === 'file')).toMatchObject([
+      { run_id: null, reference: 'copy', digest: null, size: '7', reason: 'stray', state: 'done' },
+      { run_id: null, state: 'kept' },
+      { run_id: runId, reference: 'upload-1', size: '5', reason: 'stale: uploads', state: 'done' },
+    ]);
+  });
+
+  test('says of what a dead process intended that nobody knows, and leaves what may be being made', async () => {
+    const registry = registryWithOldTags(1);
+    const gc = collectorOf(registry);
+    registry.before.expire = () => {
+      throw new Error('killed');
+    };
+    await gc.runOnce();
+    await gc.audit.intend([stray]);
+    delete registry.before.expire;
+    await gc.runOnce();
+    const states = async () => {
+      const rows = await database.knex('gc_deletion').whereIn('kind', ['tag', 'file']).orderBy('id');
+      return rows.map(({ kind, state }) => `${kind} ${state}`);
+    };
+    expect(await states()).toEqual(['tag unknown', 'file intended', 'tag done']);
+    registry.clock.advance({ ms: 120_001 });
+    await gc.runOnce();
+    expect(await states()).toEqual(['tag unknown', 'file unknown', 'tag done']);
+  });
+
+  test('is pruned in batches, runs last, and never the run in flight', async () => {
+    const registry = registryWithOldTags(3);
+    const gc = collectorOf(registry);
+    await gc.runOnce();
+    const recorded = (await database.knex('gc_deletion')).length;
+    const before = registry.clock.now() + 1;
+    registry.clock.advance({ days: 1 });
+    await gc.runOnce();
+    const pruned: number[] = [];
+    for (let last = 2; last === 2; pruned.push(last)) last = await gc.prune(before, 2);
+    expect(pruned.reduce((sum, each) => sum + each, 0)).toBe(recorded + 1);
+    expect(await database.knex('gc_deletion')).toEqual([]);
+    expect(await database.knex('gc_run')).toHaveLength(1);
+    await database.knex('gc_run').update({ state: 'running' });
+    expect(await gc.prune(registry.clock.now() + 1, 100)).toBe(0);
   });
 });
 

@@ -13,7 +13,7 @@ import { DownloadSlots } from './blobs/download-slots.js';
 import { EventLoopLag } from './blobs/event-loop-lag.js';
 import { PullThroughBlobs } from './blobs/pull-through-blobs.js';
 import { QuotaGate } from './blobs/quota-gate.js';
-import { Spool, type SpoolUsage } from './blobs/spool.js';
+import { type OnDrop, Spool, type SpoolUsage } from './blobs/spool.js';
 import { CacheChecks } from './cache-view/cache-checks.js';
 import { BackgroundFetches } from './completing/background-fetches.js';
 import { fetchThrough } from './completing/fetch-through.js';
@@ -118,10 +118,11 @@ export interface ProxyCache {
 export interface PartialFiles {
   /**
    * Removes those that nobody has written to since `before` (ms since the epoch) and whose download is not under way in any
-   * process; with `dryRun` it counts them only. Safe at any time, and in several processes at once.
+   * process; with `dryRun` it counts them only.
+   * `onDrop` is told of files before they are removed; when it rejects they stay. Safe at any time, and in several processes at once.
    * @throws RegistryError UNAVAILABLE with reason `database`, and the file system's error
    */
-  dropStale(before: number, dryRun?: boolean): Promise<SpoolUsage>;
+  dropStale(before: number, dryRun?: boolean, onDrop?: OnDrop): Promise<SpoolUsage>;
 }
 
 const TAG_CHANGES = 'cached-tags';
@@ -366,7 +367,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     tags: new ExpirableTagsView(roots, tags, settings),
     released: new ReleasedManifestTable(knex),
     upstreams: upstreamState,
-    partialFiles: { dropStale: (before, dryRun) => blobs.dropStale(before, dryRun) },
+    partialFiles: { dropStale: (before, dryRun, onDrop) => blobs.dropStale(before, dryRun, onDrop) },
     missing: () => missing.total(),
     probe: new UpstreamProbe(upstreams, deadlines),
     events,

@@ -253,6 +253,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     rows: blobRows,
     manifests: new PostgresUnlinkedManifests({ database }),
     damages,
+    audit: { intend: (deletions) => gc.audit.intend(deletions) },
     quarantineMs: config.quarantineS * 1000,
     clock,
     logger,
@@ -391,12 +392,15 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     staleFiles: [
       {
         name: 'uploads',
-        async drop(before, dryRun) {
-          const dropped = await uploads.dropStale(Math.min(before, clock.now() - STALE_UPLOAD_MS), dryRun);
+        async drop(before, dryRun, onDrop) {
+          const dropped = await uploads.dropStale(Math.min(before, clock.now() - STALE_UPLOAD_MS), dryRun, onDrop);
           return { files: dropped.uploads, bytes: dropped.bytes };
         },
       },
-      { name: 'partial downloads', drop: (before, dryRun) => proxyCache.partialFiles.dropStale(before, dryRun) },
+      {
+        name: 'partial downloads',
+        drop: (before, dryRun, onDrop) => proxyCache.partialFiles.dropStale(before, dryRun, onDrop),
+      },
     ],
     reconciliation: upkeep,
     use: new PostgresContentUse({ database }),
@@ -433,7 +437,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
   });
 
   const accountLog = new PostgresAccountLog({ database, clock });
-  const logs = [accountLog, orgSettings.audit];
+  const logs = [accountLog, orgSettings.audit, gc];
   const logRetention = new LogRetention(logs, config.auditRetentionDays, clock, logger);
 
   let stage: Stage = 'starting';

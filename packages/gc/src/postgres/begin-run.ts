@@ -25,6 +25,17 @@ export function beginRun(
       { runId: run.runId, holder: run.holder, startedAt },
     );
     const [row] = begun.rows;
-    return row === undefined ? undefined : Number(row.token);
+    if (row === undefined) return undefined;
+    await settleOfDead(transaction, run.runId, run.startedAt - LEASE_MS);
+    return Number(row.token);
   });
+}
+
+/** There is one run at a time, so what others intended they do not do any more; what came of it nobody can say. */
+async function settleOfDead(transaction: Knex.Transaction, runId: string, deadBefore: number): Promise<void> {
+  await transaction.raw(
+    `UPDATE gc_deletion SET state = 'unknown'
+      WHERE state = 'intended' AND CASE WHEN run_id IS NULL THEN intended_at < :deadBefore ELSE run_id <> :runId END`,
+    { runId, deadBefore: new Date(deadBefore) },
+  );
 }

@@ -1,10 +1,10 @@
 import type { Knex } from 'knex';
 import type { Deletion } from '../run-journal.js';
 
-/** Puts intended deletions on record; resolves to their row numbers, in the same order. */
+/** Puts intended deletions on record, of a run or of none; resolves to their row numbers, in the same order. */
 export async function insertDeletions(
   knex: Knex,
-  runId: string,
+  runId: string | undefined,
   deletions: readonly Deletion[],
   now: number,
 ): Promise<readonly string[]> {
@@ -29,17 +29,17 @@ export async function insertDeletions(
      )
      SELECT id FROM inserted ORDER BY id`,
     {
-      runId,
+      runId: runId ?? null,
       now: new Date(now),
       kinds: deletions.map(({ kind }) => kind),
       organizations: references.map((each) => each?.repository.organization ?? null),
       repositories: references.map((each) => each?.repository.name ?? null),
       upstreams: references.map((each) => each?.repository.upstream ?? null),
       references: deletions.map((each) => ('reference' in each ? each.reference : each.digest)),
-      digests: deletions.map(({ digest }) => digest),
+      digests: deletions.map((each) => ('digest' in each ? each.digest : null)),
       reasons: deletions.map(({ reason }) => reason),
-      generations: deletions.map((each) => ('size' in each ? (each.generation ?? null) : null)),
-      sizes: deletions.map((each) => ('size' in each ? each.size : null)),
+      generations: deletions.map((each) => ('generation' in each ? (each.generation ?? null) : null)),
+      sizes: deletions.map((each) => ('size' in each ? (each.size ?? null) : null)),
     },
   );
   return inserted.rows.map(({ id }) => id);

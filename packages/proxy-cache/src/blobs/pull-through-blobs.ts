@@ -29,7 +29,7 @@ import { GrowingBlob } from './growing-blob.js';
 import type { Admission, QuotaGate } from './quota-gate.js';
 import { slowestTransferMs } from './rate-floor.js';
 import { resumedChunks } from './resumed-chunks.js';
-import type { Spool, SpoolUsage } from './spool.js';
+import type { OnDrop, Spool, SpoolUsage } from './spool.js';
 import type { SpoolFile } from './spool-file.js';
 import { isStorageFailure, quotaFull, storageFailure } from './storage-failure.js';
 import { Transfer } from './transfer.js';
@@ -266,10 +266,10 @@ export class PullThroughBlobs {
    * Removes partial files that nobody has written to since `before` (ms since the epoch) and whose download is not under
    * way in any process; with `dryRun` it counts them only. Safe at any time: what is removed is fetched anew.
    */
-  async dropStale(before: number, dryRun = false): Promise<SpoolUsage> {
+  async dropStale(before: number, dryRun = false, onDrop?: OnDrop): Promise<SpoolUsage> {
     const { spool, leases, clock } = this.parts;
     const holders = await leases.holders(await spool.identity());
-    return spool.dropStale(before, clock, holders, dryRun);
+    return spool.dropStale(before, clock, holders, dryRun, onDrop);
   }
 
   /** Ends the downloads under way and waits until they are gone. What they have is left for the next process. */

@@ -21,6 +21,9 @@ const COPY = '.copy';
 /** The identity of the directory: processes that read the same one share it. */
 const IDENTITY = '.spool-id';
 
+/** Told of files before they are removed; when it rejects they stay. */
+export type OnDrop = (files: readonly { readonly name: string; readonly bytes: number }[]) => Promise<void>;
+
 /** What was found in a spool, or removed from it. */
 export interface SpoolUsage {
   readonly files: number;
@@ -87,7 +90,13 @@ export class Spool {
    * Removes, or with `dryRun` only counts, what was written to last before `before`, by a clock, unless one of these
    * holders has it. Files are dated by this machine, so what counts is how long ago that was by either clock.
    */
-  async dropStale(before: number, clock: Clock, holders: ReadonlySet<string>, dryRun: boolean): Promise<SpoolUsage> {
+  async dropStale(
+    before: number,
+    clock: Clock,
+    holders: ReadonlySet<string>,
+    dryRun: boolean,
+    onDrop: OnDrop = async () => undefined,
+  ): Promise<SpoolUsage> {
     const writtenBefore = Date.now() - (clock.now() - before);
     let files = 0;
     let bytes = 0;
@@ -98,7 +107,9 @@ export class Spool {
       if (found === undefined || found.mtimeMs >= writtenBefore) continue;
       files += 1;
       bytes += found.size;
-      if (!dryRun) await this.disk.rm(path, { force: true });
+      if (dryRun) continue;
+      await onDrop([{ name, bytes: found.size }]);
+      await this.disk.rm(path, { force: true });
     }
     return { files, bytes };
   }

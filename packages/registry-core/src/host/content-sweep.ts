@@ -196,6 +196,14 @@ export interface Reconciliation {
 export interface StaleFiles {
   /** What they are, in one or two words. */
   readonly name: string;
-  /** Drops those that nobody has written to since `before` (ms since the epoch), or only counts them. */
-  drop(before: number, dryRun: boolean): Promise<{ readonly files: number; readonly bytes: number }>;
+  /**
+   * Drops those that nobody has written to since `before` (ms since the epoch), or only counts them.
+   *
+   * @param onDrop called with files before they are dropped; when it rejects, they are not
+   */
+  drop(
+    before: number,
+    dryRun: boolean,
+    onDrop: (files: readonly { readonly name: string; readonly bytes: number }[]) => Promise<void>,
+  ): Promise<{ readonly files: number; readonly bytes: number }>;
 }

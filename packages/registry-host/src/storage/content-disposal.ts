@@ -7,7 +7,14 @@ import type {
   Logger,
 } from '@breakwater/registry-core';
 import type { BlobFiles } from './blob-files.js';
-import type { BlobGeneration, BlobRemoval, ManifestSize, RecordedBlob, UnlinkedManifests } from './ports.js';
+import type {
+  BlobGeneration,
+  BlobRemoval,
+  ManifestSize,
+  RecordedBlob,
+  StorageAudit,
+  UnlinkedManifests,
+} from './ports.js';
 import type { StoreMark } from './store-mark.js';
 
 /** Manifests and blobs that are freed in one call. */
@@ -18,8 +25,13 @@ export interface FilesystemContentDisposalOptions {
   readonly mark: StoreMark;
   readonly manifests: UnlinkedManifests;
   readonly blobs: BlobRemoval;
+  /** Where removals are put on record that are finished outside of a run. */
+  readonly audit: StorageAudit;
   readonly logger: Logger;
 }
+
+/** Puts blobs on record that are about to go; what it resolves to is told which of them went. */
+type Intend = (blobs: readonly BlobGeneration[]) => Promise<(gone: readonly BlobGeneration[]) => Promise<void>>;
 
 /**
  * Frees what no repository links to. Blobs go in the steps g1 to g4, each of which may be the last of this process: the
@@ -31,6 +43,7 @@ export class FilesystemContentDisposal implements ContentDisposal {
   readonly #mark: StoreMark;
   readonly #manifests: UnlinkedManifests;
   readonly #blobs: BlobRemoval;
+  readonly #audit: StorageAudit;
   readonly #logger: Logger;
 
   constructor(options: FilesystemContentDisposalOptions) {
@@ -38,6 +51,7 @@ export class FilesystemContentDisposal implements ContentDisposal {
     this.#mark = options.mark;
     this.#manifests = options.manifests;
     this.#blobs = options.blobs;
+    this.#audit = options.audit;
     this.#logger = options.logger;
   }
 
@@ -55,8 +69,11 @@ export class FilesystemContentDisposal implements ContentDisposal {
     const unlinked = await this.#manifests.unlinked(before, undefined, BATCH);
     const manifests = await this.#removeManifests(unlinked.items, run, intend);
     const { more } = await this.#blobs.claim(before, BATCH, run);
-    const blobs = await this.#finish(run, intend);
-    return { freed: [...manifests, ...blobs], done: unlinked.next === undefined && !more };
+    const blobs = await this.#finish(run, async (marked) => {
+      await intend(marked.map(blobContent));
+      return async () => undefined;
+    });
+    return { freed: [...manifests, ...blobs.map(blobContent)], done: unlinked.next === undefined && !more };
   }
 
   /** @throws RegistryError UNAVAILABLE (detail.reason "database") */
@@ -82,7 +99,15 @@ export class FilesystemContentDisposal implements ContentDisposal {
   /** g2 to g4 for everything that is marked. One file that cannot be removed does not keep the others. */
   async finish(): Promise<number> {
     await this.#mark.check();
-    return (await this.#finish({ id: 'reconcile' }, async () => {})).length;
+    const freed = await this.#finish({ id: 'reconcile' }, async (marked) => {
+      const deletions = marked.map((blob) => ({
+        ...blobDeletion(blob),
+        reason: 'unlinked: begun before and finished',
+      }));
+      const { settle } = await this.#audit.intend(deletions);
+      return (gone) => settle(marked.map((blob) => (gone.includes(blob) ? 'done' : 'kept')));
+    });
+    return freed.length;
   }
 
   async #removeManifests(
@@ -102,16 +127,14 @@ export class FilesystemContentDisposal implements ContentDisposal {
     return removed.map(manifestContent);
   }
 
-  async #finish(
-    run: CollectionRun,
-    intend: (items: readonly DisposableContent[]) => Promise<void>,
-  ): Promise<readonly DisposableContent[]> {
-    const freed: DisposableContent[] = [];
+  async #finish(run: CollectionRun, intend: Intend): Promise<readonly BlobGeneration[]> {
+    const freed: BlobGeneration[] = [];
     const failures: unknown[] = [];
     let after: RecordedBlob | undefined;
     do {
       const marked = await this.#blobs.marked(after, BATCH);
-      if (marked.length > 0) await intend(marked.map(blobContent));
+      const settle = marked.length === 0 ? undefined : await intend(marked);
+      const gone: BlobGeneration[] = [];
       for (const blob of marked) {
         try {
           await (blob.damage === undefined ? this.#files.remove(blob) : this.#files.quarantine(blob));
@@ -121,12 +144,14 @@ export class FilesystemContentDisposal implements ContentDisposal {
         }
         // Two disposers may both come here; the one whose statement deletes the row counts it.
         if (!(await this.#blobs.erase(blob))) continue;
-        freed.push(blobContent(blob));
+        gone.push(blob);
         this.#logger.info(
           { run: run.id, kind: 'blob', ...blob },
           blob.damage === undefined ? 'freed' : 'a damaged blob was put into quarantine',
         );
       }
+      await settle?.(gone);
+      freed.push(...gone);
       after = marked.at(-1);
     } while (after !== undefined);
     if (failures.length > 0) throw failures[0];
@@ -136,6 +161,11 @@ export class FilesystemContentDisposal implements ContentDisposal {
 
 function manifestContent({ digest, size }: ManifestSize): DisposableContent {
   return { kind: 'manifest', digest, size };
+}
+
+/** A blob as it stands in the audit. */
+function blobDeletion({ digest, generation, size }: BlobGeneration) {
+  return { kind: 'blob_content' as const, digest, generation, size };
 }
 
 function blobContent({ digest, generation, size }: BlobGeneration): DisposableContent {

@@ -6,14 +6,16 @@ import { BlobFiles } from './blob-files.js';
 import { FilesystemContentDisposal } from './content-disposal.js';
 import type { FileReads, FileSystem } from './file-system.js';
 import { FilesystemBlobStore } from './filesystem-blob-store.js';
-import type {
-  BlobCensus,
-  BlobDamages,
-  BlobLinks,
-  BlobRemoval,
-  BlobStoreIdentity,
-  DamageList,
-  UnlinkedManifests,
+import {
+  type BlobCensus,
+  type BlobDamages,
+  type BlobLinks,
+  type BlobRemoval,
+  type BlobStoreIdentity,
+  blankAudit,
+  type DamageList,
+  type StorageAudit,
+  type UnlinkedManifests,
 } from './ports.js';
 import { previewReconcile, reconcile } from './reconcile.js';
 import type { ReconcileReport } from './reports.js';
@@ -29,6 +31,8 @@ export interface FilesystemContentOptions {
   readonly manifests: UnlinkedManifests;
   /** Marks to be tidied up with the store. */
   readonly damages?: DamageList;
+  /** Where deletions outside of a run are put on record. Default nowhere. */
+  readonly audit?: StorageAudit;
   /** How long damaged content is kept in quarantine, ms. Default 30 days. */
   readonly quarantineMs?: number;
   readonly clock: Clock;
@@ -65,7 +69,7 @@ export interface FilesystemContent {
 
 /** Puts the parts of the file system's blob store together. Touches neither disk nor database. */
 export function createFilesystemContent(options: FilesystemContentOptions): FilesystemContent {
-  const { rows, manifests, clock, logger, damages, quarantineMs = QUARANTINE_MS } = options;
+  const { rows, manifests, clock, logger, damages, quarantineMs = QUARANTINE_MS, audit = blankAudit } = options;
   const monotonic = options.monotonic ?? { now: () => performance.now() };
   const root = resolve(fileURLToPath(options.url));
   const fileSystem = options.fileSystem === undefined ? {} : { fileSystem: options.fileSystem };
@@ -77,7 +81,7 @@ export function createFilesystemContent(options: FilesystemContentOptions): File
   });
   const events = options.events ?? new EventEmitter<StorageEvents>();
   const mark = new StoreMark({ root, files, identity: rows, ...fileSystem });
-  const disposal = new FilesystemContentDisposal({ files, mark, manifests, blobs: rows, logger });
+  const disposal = new FilesystemContentDisposal({ files, mark, manifests, blobs: rows, audit, logger });
   return {
     blobs: new FilesystemBlobStore({
       files,
@@ -107,6 +111,7 @@ export function createFilesystemContent(options: FilesystemContentOptions): File
         blobs: rows,
         damages,
         disposal,
+        audit,
         events,
         clock,
         monotonic,

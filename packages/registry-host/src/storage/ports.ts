@@ -66,6 +66,28 @@ export interface BlobRemoval {
   known(blobs: readonly Pick<BlobGeneration, 'digest' | 'generation'>[]): Promise<readonly boolean[]>;
 }
 
+/** A deletion that no run of garbage collection makes. */
+export type StorageDeletion =
+  | {
+      readonly kind: 'blob_content';
+      readonly digest: Digest;
+      readonly generation: string;
+      /** Bytes, where they are known. */
+      readonly size?: number;
+      readonly reason: string;
+    }
+  | { readonly kind: 'file'; readonly reference: string; readonly reason: string };
+
+/** Where such deletions are put on record before they are made; what it throws keeps them from being made. */
+export interface StorageAudit {
+  intend(
+    deletions: readonly StorageDeletion[],
+  ): Promise<{ settle(outcomes: readonly ('done' | 'kept')[]): Promise<void> }>;
+}
+
+/** For stores without an audit. */
+export const blankAudit: StorageAudit = { intend: async () => ({ settle: async () => undefined }) };
+
 /** What was found to be damaged. */
 export interface BlobDamages {
   /** Notes it of a live blob; true when it is live and nothing was known to be wrong with it. */

@@ -24,6 +24,7 @@ import { PostgresManifestStore } from '../postgres/postgres-manifest-store.js';
 import { PostgresUnlinkedManifests } from '../postgres/postgres-unlinked-manifests.js';
 import type { FileSystem } from './file-system.js';
 import { createFilesystemContent } from './filesystem-content.js';
+import type { StorageAudit, StorageDeletion } from './ports.js';
 
 const repository = repositoryOf('org/app', 'registry.example');
 /** What a backup of the database has of the store. */
@@ -47,13 +48,16 @@ afterEach(async () => {
 });
 
 /** The store as a process has it that has just begun. */
-function content(faults: { fileSystem?: Partial<FileSystem>; rows?: Partial<PostgresBlobRows> } = {}) {
+function content(
+  faults: { fileSystem?: Partial<FileSystem>; rows?: Partial<PostgresBlobRows>; audit?: StorageAudit } = {},
+) {
   const rows = new PostgresBlobRows({ database: database.knex, clock });
   return createFilesystemContent({
     url: pathToFileURL(root).href,
     rows: Object.assign(rows, faults.rows),
     manifests: new PostgresUnlinkedManifests({ database: database.knex }),
     damages: new PostgresDamageList({ database: database.knex }),
+    ...(faults.audit === undefined ? {} : { audit: faults.audit }),
     clock,
     logger: silentLogger,
     fileSystem: { ...promises, ...faults.fileSystem } as FileSystem,
@@ -241,6 +245,64 @@ describe('what cannot be told removes nothing (G11)', () => {
     const kept = blobs.map(() => expect.objectContaining({ keptBy: [image.manifest.digest] }));
     expect(await sweep.inspect(blobs, 100)).toEqual(kept);
   });
+});
+
+describe('what a reconciliation deletes is on record before it goes (G13)', () => {
+  /** Something of every sort that it deletes; resolves to what is expected on record. */
+  async function debris(): Promise<readonly string[]> {
+    const begun = await store('marked and never removed');
+    await unlink(begun);
+    // g1, and killed before anybody had it on record.
+    await new PostgresBlobRows({ database: database.knex, clock }).claim(clock.now(), 100, run);
+    const damaged_ = await store('damaged');
+    await promises.truncate(join(placeOf(damaged_), (await readdir(placeOf(damaged_)))[0] ?? ''), 1);
+    await read('damaged');
+    await unlink(damaged_);
+    await content({ rows: { marked: async () => [] } }).disposal.dispose(clock.now(), run, async () => {});
+    await content().reconcile();
+    const stray = await store('without a row');
+    await database.knex('content_link').where({ digest: stray }).delete();
+    await database.knex('blob').where({ digest: stray }).delete();
+    await mkdir(join(root, 'incoming'), { recursive: true });
+    await writeFile(join(root, 'incoming', 'copy'), 'left behind');
+    const again = await store('marked again');
+    await unlink(again);
+    await new PostgresBlobRows({ database: database.knex, clock }).claim(clock.now(), 100, run);
+    clock.advance({ days: 31 });
+    return [
+      `${again} unlinked: begun before and finished`,
+      `${stray} stray: a file that the database does not know`,
+      'copy stray: a copy that was never finished',
+      `${damaged_} damaged, and in quarantine for long enough`,
+    ];
+  }
+
+  test('all of it, with its reason, and settled', async () => {
+    const expected = await debris();
+    const recorded: string[] = [];
+    const settled: string[] = [];
+    const audit: StorageAudit = {
+      async intend(deletions) {
+        for (const each of deletions) recorded.push(nameOf(each));
+        return { settle: async (outcomes) => void settled.push(...outcomes) };
+      },
+    };
+    await content({ audit }).reconcile();
+    expect(recorded).toEqual(expected);
+    expect(settled).toEqual(expected.map(() => 'done'));
+  });
+
+  test('and what cannot be put on record stays', async () => {
+    await debris();
+    const before = await files();
+    const audit: StorageAudit = { intend: () => Promise.reject(new Error('no database')) };
+    await expect(content({ audit }).reconcile()).rejects.toThrow('no database');
+    expect(await files()).toBe(before);
+    expect(await readdir(join(root, 'incoming'))).toEqual(['copy']);
+    expect(await content().files.listQuarantine()).toHaveLength(1);
+  });
+
+  const nameOf = (each: StorageDeletion) => `${each.kind === 'file' ? each.reference : each.digest} ${each.reason}`;
 });
 
 test('links that somebody has planted are not followed (F127)', async () => {

@@ -1,10 +1,19 @@
 import type { EventEmitter } from 'node:events';
+import { basename } from 'node:path';
 import type { Clock, Digest, Logger } from '@breakwater/registry-core';
 import type { BlobFiles, FoundFile } from './blob-files.js';
 import { checkBlob } from './check-blob.js';
 import type { FilesystemContentDisposal } from './content-disposal.js';
 import { Pace } from './pace.js';
-import type { BlobCensus, BlobDamages, BlobRemoval, DamageList, RecordedBlob } from './ports.js';
+import type {
+  BlobCensus,
+  BlobDamages,
+  BlobRemoval,
+  DamageList,
+  RecordedBlob,
+  StorageAudit,
+  StorageDeletion,
+} from './ports.js';
 import type { ReconcileReport } from './reports.js';
 import type { StorageEvents } from './storage-events.js';
 import type { StoreMark } from './store-mark.js';
@@ -24,6 +33,7 @@ export interface ReconcileOptions {
   readonly blobs: BlobRemoval & BlobCensus & BlobDamages;
   readonly damages: DamageList | undefined;
   readonly disposal: FilesystemContentDisposal;
+  readonly audit: StorageAudit;
   readonly events: EventEmitter<StorageEvents>;
   readonly clock: Clock;
   readonly monotonic: Clock;
@@ -154,17 +164,41 @@ async function sweepStrays(options: ReconcileOptions): Promise<{ readonly strays
       await options.onBatch?.();
       const among = await straysAmong(options, found, strayBefore);
       if (among.length > 0) await mark.check();
-      for (const stray of among) {
+      const deletions = among.map(({ digest, generation }) => ({
+        kind: 'blob_content' as const,
+        digest,
+        generation,
+        reason: 'stray: a file that the database does not know',
+      }));
+      await onRecord(options, deletions, async (index) => {
+        const stray = among[index];
+        if (stray === undefined) return;
         await files.remove(stray);
         removed += 1;
         logger.info({ digest: stray.digest, generation: stray.generation }, 'removed a file without a row');
-      }
+      });
     }
   }
-  for (const left of await files.listIncoming()) {
-    if (left.since < strayBefore) await files.discard(left.path);
-  }
+  const left = (await files.listIncoming()).filter(({ since }) => since < strayBefore);
+  const copies = left.map(({ path }) => ({
+    kind: 'file' as const,
+    reference: basename(path),
+    reason: 'stray: a copy that was never finished',
+  }));
+  await onRecord(options, copies, async (index) => files.discard(left[index]?.path ?? ''));
   return { strays: removed, braked };
+}
+
+/** Makes deletions one after the other, all of them on record before the first. */
+async function onRecord(
+  { audit }: Pick<ReconcileOptions, 'audit'>,
+  deletions: readonly StorageDeletion[],
+  remove: (index: number) => Promise<void>,
+): Promise<void> {
+  if (deletions.length === 0) return;
+  const { settle } = await audit.intend(deletions);
+  for (const index of deletions.keys()) await remove(index);
+  await settle(deletions.map(() => 'done'));
 }
 
 async function countStrays(
@@ -181,14 +215,24 @@ async function countStrays(
   return { seen, strays, braked: strays > BRAKE_COUNT && strays > BRAKE_SHARE * seen };
 }
 
-async function dropOld({ files, mark, damages, clock, logger, quarantineMs }: ReconcileOptions): Promise<number> {
+async function dropOld(options: ReconcileOptions): Promise<number> {
+  const { files, mark, damages, clock, logger, quarantineMs } = options;
   const before = clock.now() - quarantineMs;
   const old = (await files.listQuarantine()).filter((file) => file.since < before);
   if (old.length > 0) await mark.check();
-  for (const file of old) {
+  const deletions = old.map(({ digest, generation, size }) => ({
+    kind: 'blob_content' as const,
+    digest,
+    generation,
+    size,
+    reason: 'damaged, and in quarantine for long enough',
+  }));
+  await onRecord(options, deletions, async (index) => {
+    const file = old[index];
+    if (file === undefined) return;
     await files.dropQuarantined(file);
     logger.info({ digest: file.digest, generation: file.generation }, 'removed a damaged file from quarantine');
-  }
+  });
   await damages?.prune(before);
   return old.length;
 }

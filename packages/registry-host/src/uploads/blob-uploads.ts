@@ -17,6 +17,9 @@ export interface UploadPart {
   readonly length?: number;
 }
 
+/** Told of files before they are removed; when it rejects they stay. */
+type OnDrop = (files: readonly { readonly name: string; readonly bytes: number }[]) => Promise<void>;
+
 /** What `dropStale` removed, or would. */
 export interface DroppedUploads {
   readonly uploads: number;
@@ -116,21 +119,30 @@ export class BlobUploads {
    * Drops uploads that nobody has touched since before a time (ms), and files that belong to none; with `dryRun` it counts
    * them only. An upload and its file count as one.
    */
-  async dropStale(before: number, dryRun = false): Promise<DroppedUploads> {
+  async dropStale(before: number, dryRun = false, onDrop: OnDrop = async () => undefined): Promise<DroppedUploads> {
     const dropped = dryRun ? { ...(await this.#rows.stale(before)) } : { uploads: 0, bytes: 0 };
     while (!dryRun) {
       const ids = await this.#rows.removeStale(before, STALE_BATCH);
-      for (const id of ids) dropped.bytes += await this.#files.remove(id);
+      dropped.bytes += await this.#remove(ids, onDrop);
       dropped.uploads += ids.length;
       if (ids.length < STALE_BATCH) break;
     }
     const old = await this.#files.olderThan(before);
     const known = old.length === 0 ? new Set<string>() : await this.#rows.known(old);
-    for (const id of old.filter((each) => !known.has(each))) {
-      dropped.bytes += await (dryRun ? this.#files.size(id) : this.#files.remove(id));
-      dropped.uploads += 1;
-    }
+    const unknown = old.filter((each) => !known.has(each));
+    dropped.uploads += unknown.length;
+    if (!dryRun) dropped.bytes += await this.#remove(unknown, onDrop);
+    else for (const id of unknown) dropped.bytes += await this.#files.size(id);
     return dropped;
+  }
+
+  async #remove(ids: readonly string[], onDrop: OnDrop): Promise<number> {
+    const files: { readonly name: string; readonly bytes: number }[] = [];
+    for (const id of ids) files.push({ name: id, bytes: await this.#files.size(id) });
+    if (files.length > 0) await onDrop(files);
+    let bytes = 0;
+    for (const id of ids) bytes += await this.#files.remove(id);
+    return bytes;
   }
 
   async #write(id: string, claim: UploadClaim, part: UploadPart): Promise<WrittenPart> {
