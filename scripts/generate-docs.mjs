@@ -13,7 +13,7 @@ import { setUp } from './setup.mjs';
 
 const checkOnly = process.argv.includes('--check');
 
-if (checkOnly || ((await setUp()) && (await build('packages/registry-host')))) {
+if (checkOnly || ((await setUp()) && (await build('packages/test-kit')))) {
   const problems = await run().catch((error) => [error.message]);
   for (const problem of problems) console.error(problem);
   process.exitCode = problems.length === 0 ? 0 : 1;

@@ -16,6 +16,7 @@ export async function makeParts() {
     ...(await organizationSettings()),
     'registry-errors': await registryErrors(),
     'failure-classes': await failureClasses(),
+    'spec-sections': await specSections(),
     'settings-errors': await settingsErrors(),
     'embedded-postgres-errors': embeddedPostgresErrors(),
     deadlines: await deadlines(),
@@ -117,6 +118,16 @@ async function organizationSettings() {
       rows.map(([field, fallback, , meaning]) => [field, fallback, meaning]),
     ),
   };
+}
+
+/** What the distribution-spec asks for, and which check of the conformance pack looks at it. */
+async function specSections() {
+  const { SPEC_SECTIONS } = await built('test-kit/dist/conformance/spec-sections.js');
+  const looked = ({ checks = [], unchecked }) => (checks.length > 0 ? checks.map(code).join(', ') : unchecked);
+  return SPEC_SECTIONS.map(({ title, sentences }) => {
+    const rows = sentences.map((sentence) => [sentence.says, looked(sentence)]);
+    return `### ${title}\n\n${table(['the spec says', 'is looked at by'], rows)}`;
+  }).join('\n\n');
 }
 
 async function registryErrors() {
