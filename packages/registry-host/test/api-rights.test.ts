@@ -136,18 +136,48 @@ describe.each(WHO)('%s', (who) => {
     const authorization = headers.get(who)?.['authorization'];
     const sent =
       who === 'administrator' ? { authorization: breakwater.authorization } : { authorization: authorization ?? '' };
-    const status = async (method: 'GET' | 'POST', organization: string, rest: string) =>
+    const status = async (method: string, organization: string, rest: string) =>
       (await rawGet(`${breakwater.url}/v2/${organization}/app/${rest}`, { method, headers: sent })).status;
     const isSignedIn = !['nobody', 'wrong', 'expired'].includes(who);
     const none = isSignedIn ? 403 : 401;
     const pulls = ['member', 'orgadmin', 'administrator'].includes(who);
     const pushes = ['orgadmin', 'administrator'].includes(who);
-    for (const rest of [`manifests/${digest}`, 'manifests/v1', `blobs/${digest}`, 'tags/list']) {
-      expect([rest, await status('GET', 'there', rest)]).toEqual([rest, pulls ? 404 : none]);
-      expect([rest, await status('GET', 'missing', rest)]).toEqual([rest, who === 'administrator' ? 404 : none]);
+    for (const [method, rest, allowed] of [
+      ['GET', `manifests/${digest}`, 404],
+      ['HEAD', `manifests/${digest}`, 404],
+      ['GET', 'manifests/v1', 404],
+      ['GET', `blobs/${digest}`, 404],
+      ['HEAD', `blobs/${digest}`, 404],
+      ['GET', 'tags/list', 404],
+      // A list of nothing, never a 404.
+      ['GET', `referrers/${digest}`, 200],
+    ] as const) {
+      const expected = { there: pulls ? allowed : none, missing: who === 'administrator' ? allowed : none };
+      for (const organization of ['there', 'missing'] as const) {
+        const got = await status(method, organization, rest);
+        expect([method, organization, rest, got]).toEqual([method, organization, rest, expected[organization]]);
+      }
     }
-    expect(await status('POST', 'there', 'blobs/uploads/')).toBe(pushes ? 202 : none);
-    expect(await status('POST', 'missing', 'blobs/uploads/')).toBe(who === 'administrator' ? 404 : none);
+    const session = '00000000-0000-4000-8000-000000000000';
+    for (const [method, rest, allowed] of [
+      ['POST', 'blobs/uploads/', 202],
+      ['POST', `blobs/uploads/?mount=${digest}&from=there/other`, 202],
+      ['GET', `blobs/uploads/${session}`, 404],
+      ['PATCH', `blobs/uploads/${session}`, 404],
+      ['PUT', `blobs/uploads/${session}?digest=${digest}`, 404],
+      ['DELETE', `blobs/uploads/${session}`, 404],
+      ['PUT', 'manifests/v1', 400],
+      ['PUT', `manifests/${digest}`, 400],
+      ['DELETE', 'manifests/v1', 404],
+      ['DELETE', `manifests/${digest}`, 404],
+      ['DELETE', `blobs/${digest}`, 404],
+    ] as const) {
+      const expected = { there: pushes ? allowed : none, missing: who === 'administrator' ? 404 : none };
+      for (const organization of ['there', 'missing'] as const) {
+        const got = await status(method, organization, rest);
+        expect([method, organization, rest, got]).toEqual([method, organization, rest, expected[organization]]);
+      }
+    }
   });
 });
 
