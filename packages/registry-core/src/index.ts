@@ -96,7 +96,12 @@ export {
   repositoryKey,
   type Tag,
 } from './oci/reference.js';
-export { formatUpstreamAddress, parseUpstreamAddress, type UpstreamAddress } from './oci/upstream-address.js';
+export {
+  DOCKER_HUB_NAMES,
+  formatUpstreamAddress,
+  parseUpstreamAddress,
+  type UpstreamAddress,
+} from './oci/upstream-address.js';
 export { ChangeNotices, type ChangeNoticesOptions } from './shared-state/change-notices.js';
 export { InProcessKeyValueStore, type InProcessLimits } from './shared-state/in-process-key-value-store.js';
 export { InProcessMessages } from './shared-state/in-process-messages.js';

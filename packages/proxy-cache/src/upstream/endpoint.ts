@@ -1,4 +1,9 @@
-import { type ProxyCacheSettings, parseUpstreamAddress, type RepositoryName } from '@breakwater/registry-core';
+import {
+  DOCKER_HUB_NAMES,
+  type ProxyCacheSettings,
+  parseUpstreamAddress,
+  type RepositoryName,
+} from '@breakwater/registry-core';
 import { UpstreamError } from './upstream-error.js';
 
 /** Where the registry behind an organization is dialled, and how its repositories are named there. */
@@ -11,8 +16,7 @@ export interface UpstreamEndpoint {
   repositoryPath(name: RepositoryName): string;
 }
 
-/** Docker Hub answers under another name than images are named by (moby, registry/config.go "IndexHostname"). */
-export const DOCKER_HUB_NAMES: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+/** Where Docker Hub is dialled, by whichever of its names. */
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
 /** Where Docker Hub keeps images whose names have one part. */
 export const OFFICIAL_IMAGES = 'library';

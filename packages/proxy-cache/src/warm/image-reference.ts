@@ -1,5 +1,6 @@
 import {
   type Digest,
+  DOCKER_HUB_NAMES,
   type OrganizationName,
   parseDigest,
   parseRepositoryName,
@@ -7,7 +8,7 @@ import {
   parseUpstreamAddress,
   type Reference,
 } from '@breakwater/registry-core';
-import { DOCKER_HUB_NAMES, OFFICIAL_IMAGES } from '../upstream/endpoint.js';
+import { OFFICIAL_IMAGES } from '../upstream/endpoint.js';
 import type { WarmImage } from './warm-request.js';
 
 /** An image as people write it, in its parts: `host` is `host[:port]` in lower case. */

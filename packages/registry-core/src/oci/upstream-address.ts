@@ -11,6 +11,9 @@ export interface UpstreamAddress {
   readonly namespace?: string;
 }
 
+/** Docker Hub has three names: it answers under another one than its images are named by (moby, registry/config.go). */
+export const DOCKER_HUB_NAMES: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+
 /** Longest upstream address, as Quay has it. */
 const MAX_LENGTH = 270;
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;

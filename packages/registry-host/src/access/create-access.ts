@@ -56,9 +56,8 @@ const RIGHTS: Readonly<Record<OrganizationRole | RobotRole, ReadonlySet<AccessAc
 
 /**
  * The registry's own authentication: Basic, an API token as Bearer, below `/v2/` a token of Docker's token protocol, below
- * `/api/` the session of the page. And its
- * rights: administrators may do everything; organizations have admins and members; anybody, signed in or not, may pull
- * from a proxy organization with anonymous pull.
+ * `/api/` the session of the page. And its rights: administrators may do everything; organizations have admins and members;
+ * anybody, signed in or not, may pull from a proxy organization with anonymous pull.
  */
 export function createAccess(options: AccessOptions): Access {
   const { users, verifier, tokens, bearers, sessions, roles, settings } = options;

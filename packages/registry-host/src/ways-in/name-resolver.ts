@@ -1,4 +1,5 @@
 import {
+  DOCKER_HUB_NAMES,
   type OrganizationName,
   type ProxyCacheSettingsReader,
   parseOrganizationName,
@@ -26,8 +27,6 @@ export interface NameResolverOptions {
 /** How long a look-up is taken for true without asking, ms. While the database is away the last answer goes on. */
 const REMEMBERED_MS = 2_000;
 const REMEMBERED = 5_000;
-/** Docker Hub has three names (moby, registry/config.go). */
-const DOCKER_HUB_HOSTS = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 
 interface Remembered<T> {
   readonly value: T;
@@ -75,8 +74,8 @@ export class NameResolver {
     const address = parseUpstreamAddress(ns);
     if ('problem' in address || address.namespace !== undefined) return undefined;
     const { host, port } = address;
-    const isDockerHub = port === undefined && DOCKER_HUB_HOSTS.includes(host);
-    const hosts = isDockerHub ? DOCKER_HUB_HOSTS : [ns.toLowerCase()];
+    const isDockerHub = port === undefined && DOCKER_HUB_NAMES.has(host);
+    const hosts = isDockerHub ? [...DOCKER_HUB_NAMES] : [ns.toLowerCase()];
     const proxying = await this.#remembered(this.#upstreams, hosts.join(' '), () => this.#options.proxying(hosts));
     return bestOf(proxying, name, this.#options.defaultOrganization);
   }
