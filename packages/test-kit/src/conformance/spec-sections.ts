@@ -13,12 +13,9 @@ export interface SpecSection {
   readonly sentences: readonly SpecSentence[];
 }
 
-/** Which text of the spec these are of: its main branch after 1.1.1. */
-export const SPEC_COMMIT = '967efdc';
-
 const FOR_CLIENTS = 'for clients';
 
-/** Every sentence with MUST, SHOULD, REQUIRED or RECOMMENDED from "Requirements" to "Warnings", in the spec's order. */
+/** Every sentence with MUST, SHOULD, REQUIRED or RECOMMENDED from "Requirements" to "Warnings", in the spec's order: its commit 967efdc, after 1.1.1. */
 export const SPEC_SECTIONS: readonly SpecSection[] = [
   {
     title: 'Requirements',
