@@ -11,6 +11,7 @@ import { setUp } from './setup.mjs';
 // hour, or 20,000 pulls while the upstream flaps. The cases of the matrix are written to test-results/.
 
 const FOLDER = 'packages/registry-host/test/faults';
+const began = Date.now();
 const [what = 'matrix', ...rest] = process.argv.slice(2);
 
 if (!(await setUp()) || !(await build())) process.exit(1);
@@ -30,9 +31,11 @@ function runJest(args) {
 
 function printCounts() {
   const folder = join(ROOT, 'test-results');
+  // What an earlier run has left there is not of this one.
   const parts = readdirSync(folder)
     .filter((name) => name.startsWith('faults-whole-'))
-    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
+    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')))
+    .filter(({ at }) => Date.parse(at) >= began);
   const sum = (key) => parts.reduce((total, part) => total + part[key], 0);
   console.log(`fault matrix: ${sum('cases')} cases in ${sum('rows')} rows, ${sum('failed')} failed`);
 }

@@ -5,7 +5,7 @@ import { allCases, sampledCases } from './cases.js';
 import type { FaultRow } from './fault-row.js';
 import { FaultSite } from './fault-site.js';
 import { type CaseResult, runCase } from './run-case.js';
-import { writeResults } from './write-results.js';
+import { commitOf, writeResults } from './write-results.js';
 
 /** Set by `npm run test:faults`: the whole product instead of a sample of it. */
 const isWhole = process.env['BREAKWATER_TEST_FAULTS'] === 'whole';
@@ -19,11 +19,12 @@ export function describeFaults(part: string, rows: readonly FaultRow[]): void {
   describe(`faults of ${part}`, () => {
     const site = new FaultSite();
     const results: CaseResult[] = [];
+    const began = performance.now();
 
     beforeAll(() => site.start(), 60_000);
     afterAll(async () => {
       await site[Symbol.asyncDispose]();
-      report(part, rows, results);
+      report(part, rows, results, Math.round(performance.now() - began));
     });
 
     afterEach(async () => {
@@ -46,6 +47,7 @@ export function describeFaults(part: string, rows: readonly FaultRow[]): void {
           }
           const failed = results.slice(-cases.length).filter(({ problems }) => problems.length > 0);
           expect(failed.map(told)).toEqual([]);
+          expect(await site.told.metricFaults()).toEqual([]);
           expect(await descriptorsBack(before)).toBeLessThanOrEqual(before + SPARE_DESCRIPTORS);
         },
         ROW_WITHIN_MS,
@@ -74,11 +76,12 @@ async function descriptorsBack(before: number): Promise<number> {
   return openDescriptors();
 }
 
-function report(part: string, rows: readonly FaultRow[], results: readonly CaseResult[]): void {
+function report(part: string, rows: readonly FaultRow[], results: readonly CaseResult[], ms: number): void {
   const profile = isWhole ? 'whole' : 'short';
   const failed = results.filter(({ problems }) => problems.length > 0).length;
   const file = `faults-${profile}-${part.replaceAll(' ', '-')}.json`;
-  const summary = { part, profile, rows: rows.length, cases: results.length, requests: 2 * results.length, failed };
+  const counts = { rows: rows.length, cases: results.length, requests: 2 * results.length, failed };
+  const summary = { part, profile, commit: commitOf(), at: new Date().toISOString(), ms, ...counts };
   writeResults(file, { ...summary, results });
   process.stdout.write(`faults of ${part}: ${results.length} cases in ${rows.length} rows, ${failed} failed\n`);
 }

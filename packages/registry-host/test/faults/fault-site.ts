@@ -23,7 +23,9 @@ import {
 import type { FaultCase } from './cases.js';
 import type { CaseContent, FaultRow, FaultStage } from './fault-row.js';
 import { BLACK_HOLE_ADDRESS, Names, UPSTREAM_ADDRESS } from './names.js';
+import { Neighbours } from './neighbours.js';
 import { OutboundSockets } from './outbound-sockets.js';
+import { ToldFailures } from './told-failures.js';
 
 /** Small, so that the deadlines and not the tests are waited for. All below are milliseconds. */
 export const DEADLINES = {
@@ -75,17 +77,29 @@ export class FaultSite implements AsyncDisposable {
   readonly names = new Names();
   /** Everything that this process connects to, but for our own requests to the registry. */
   readonly outbound = new OutboundSockets();
+  /** What is told of failures, by events, log and metrics. */
+  readonly told = new ToldFailures();
   #registry: TestRegistry | undefined;
+  #neighbours: Neighbours | undefined;
   #repositories = 0;
 
   async start(): Promise<void> {
     this.#registry = await startTestRegistry({
       clock: this.clock,
       lookup: this.names.lookup,
+      logger: this.told.logger,
       deadlines: DEADLINES,
       env: { BREAKWATER_UPSTREAM_ALLOWED_HOSTS: `${BLACK_HOLE_ADDRESS}/32,${UPSTREAM_ADDRESS}/32` },
     });
     this.outbound.countAllBut(Number(new URL(this.#registry.url).port));
+    this.told.listenTo(this.#registry);
+    this.#neighbours = await Neighbours.start(this.#registry);
+  }
+
+  /** Those whom no fault may touch. */
+  get neighbours(): Neighbours {
+    if (this.#neighbours === undefined) throw new Error('the site is not started');
+    return this.#neighbours;
   }
 
   get registry(): TestRegistry {
@@ -96,6 +110,7 @@ export class FaultSite implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.outbound.stop();
     await this.#registry?.close();
+    await this.#neighbours?.[Symbol.asyncDispose]();
   }
 
   /** An origin and an organization of its own for one row, so that rows do not meet each other's health. */

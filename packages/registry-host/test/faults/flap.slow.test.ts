@@ -6,7 +6,7 @@ import { FaultSite, pathOf, type RowSite } from './fault-site.js';
 import { connectionRows } from './rows/connection-rows.js';
 import { httpRows } from './rows/http-rows.js';
 import { originRows } from './rows/origin-rows.js';
-import { writeResults } from './write-results.js';
+import { commitOf, writeResults } from './write-results.js';
 
 // F15 and K1: cached images are pulled without end, whole and hashed by a client of its own, while their upstream goes
 // from fault to fault and is up in between. `npm run test:flap` pulls 20,000 of them.
@@ -48,7 +48,8 @@ describe('an upstream that flaps through every fault', () => {
   beforeAll(() => site.start(), 60_000);
   afterAll(async () => {
     await site[Symbol.asyncDispose]();
-    writeResults(`flap-${isWhole ? 'whole' : 'short'}.json`, { ...told, control });
+    const facts = { commit: commitOf(), at: new Date().toISOString() };
+    writeResults(`flap-${isWhole ? 'whole' : 'short'}.json`, { ...facts, ...told, control });
   });
   let told = {};
   let control = {};

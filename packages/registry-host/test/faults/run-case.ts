@@ -62,6 +62,7 @@ async function tryCase(
   const answers: RawAnswer[] = [];
   try {
     for (const method of [each.method, each.method === 'GET' ? 'HEAD' : 'GET'] as const) {
+      const mark = site.told.mark();
       const answer = await at.get(method, path);
       answers.push(answer);
       got.push(`${method} ${codeOf(answer, method)}`);
@@ -70,11 +71,13 @@ async function tryCase(
       for (const fault of faultsOf(answer, allowed, { method, digest, reasons, hidden })) {
         problems.push(`${method}: ${fault}`);
       }
+      for (const fault of site.told.faultsSince(mark, answer, reasons)) problems.push(`${method}: ${fault}`);
       const limit = codes.includes('200s') ? SHIELDED_WITHIN_MS : ANSWERED_WITHIN_MS;
       if (answer.headersAfterMs > limit) problems.push(`${method} took ${Math.round(answer.headersAfterMs)} ms`);
       if (answers.length === 1) problems.push(...tooManyAttempts(at));
     }
     problems.push(...disagreements(answers, row, each));
+    problems.push(...(await site.neighbours.faults()));
     row.alsoHolds?.(stage);
     const isConfirmed = codesNow(expectedOf(row, each, each.method), each).some((code) => code === '200');
     const confirmedAfter = await at.confirmedAt(asked);
@@ -120,9 +123,22 @@ function tooManyAttempts(at: RowSite): readonly string[] {
 
 /** What breaks a body shows in GET only; else both methods tell the same. */
 function disagreements([first, second]: readonly RawAnswer[], row: FaultRow, each: FaultCase): readonly string[] {
-  if (first === undefined || second === undefined || first.status === second.status) return [];
+  if (first === undefined || second === undefined) return [];
+  if (first.status === second.status) return first.cut || second.cut ? [] : headerDifferences(first, second);
   const mayDiffer = expectedOf(row, each, 'GET') !== expectedOf(row, each, 'HEAD');
   return mayDiffer ? [] : [`${first.status} and ${second.status} for HEAD and GET`];
+}
+
+/** Headers that say what is answered, and not when or from where. */
+const SAME_HEADERS = ['content-type', 'content-length', 'docker-content-digest', 'etag', 'accept-ranges'];
+/** An error may know more the second time: since when, for one. */
+const SAME_HEADERS_OF_ERRORS = ['content-type', 'cache-control', 'docker-distribution-api-version'];
+
+function headerDifferences(first: RawAnswer, second: RawAnswer): readonly string[] {
+  const names = first.status === 200 ? SAME_HEADERS : SAME_HEADERS_OF_ERRORS;
+  return names
+    .filter((name) => first.headers[name] !== second.headers[name])
+    .map((name) => `${name} is ${first.headers[name]} and ${second.headers[name]} for HEAD and GET`);
 }
 
 /** What is wrong once the fault is over. The first pull may still be shielded until the next look at the upstream. */

@@ -146,7 +146,7 @@ export const httpRows: readonly FaultRow[] = [
     id: 'F45',
     title: 'a page to log in, for blobs',
     ...NOTHING,
-    reason: 'protocol',
+    reason: ['protocol', 'integrity'],
     blob: ['cut', '503'],
     begin: set({ kind: 'captive-portal' }, BLOBS),
   },
