@@ -7,6 +7,7 @@ import {
 } from '@breakwater/registry-core';
 import { ageMs } from '../decision/freshness.js';
 import type { CachedListingTable, ListingClocks } from '../postgres/cached-listing-table.js';
+import { NotedUses } from '../tags/noted-uses.js';
 import type { CachedListing, Listing, ListingKey } from './listing.js';
 
 /** Most uses that wait to be written. */
@@ -28,7 +29,7 @@ export function listingKeyText({ repository, kind, subject, page }: ListingKey):
 
 /** Pages of listings in Postgres. Each is complete by itself: what the upstream answered to exactly that request. */
 export class CachedListings {
-  readonly #used = new Map<string, { readonly key: ListingKey; at: number }>();
+  readonly #used = new NotedUses<{ readonly key: ListingKey }>(MAX_NOTED);
   #pruned: ListingKey | undefined;
 
   constructor(
@@ -66,23 +67,12 @@ export class CachedListings {
 
   /** Notes a use in memory; `flush` writes it. */
   noteUse(key: ListingKey): void {
-    const text = listingKeyText(key);
-    const noted = this.#used.get(text);
-    if (noted !== undefined) noted.at = this.clock.now();
-    else if (this.#used.size < MAX_NOTED && isKeepable(key)) this.#used.set(text, { key, at: this.clock.now() });
+    if (isKeepable(key)) this.#used.note(listingKeyText(key), this.clock.now(), { key });
   }
 
   /** Writes the noted uses; those that cannot be written now are kept for the next time. */
-  async flush(): Promise<void> {
-    const uses = [...this.#used.entries()];
-    if (uses.length === 0) return;
-    this.#used.clear();
-    try {
-      await this.table.noteUses(uses.map(([, use]) => use));
-    } catch (error) {
-      for (const [text, use] of uses) if (!this.#used.has(text)) this.#used.set(text, use);
-      throw error;
-    }
+  flush(): Promise<void> {
+    return this.#used.flush((uses) => this.table.noteUses(uses));
   }
 
   /** Removes what has lapsed and expired, so much in one run; the next one goes on where this one ended. */

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { TagKey } from '../ports.js';
 import type { CachedTagTable } from '../postgres/cached-tag-table.js';
 import type { CachedTag, PreviousOnMove } from './cached-tag.js';
+import { NotedUses } from './noted-uses.js';
 
 /** Most tags whose facts are held in memory, and most uses that wait to be written. */
 const MAX_HOT_TAGS = 50_000;
@@ -23,7 +24,7 @@ export function tagKeyText({ repository, tag }: TagKey): string {
  */
 export class CachedTags {
   readonly #hot = new LRUCache<string, HotTag>({ max: MAX_HOT_TAGS });
-  readonly #used = new Map<string, { readonly key: TagKey; at: number }>();
+  readonly #used = new NotedUses<{ readonly key: TagKey }>(MAX_HOT_TAGS);
   /** Looks for rows of tags that nothing is in memory of. */
   readonly #looks = new Map<string, Promise<CachedTag | undefined>>();
   #changeNumber: string | undefined;
@@ -101,23 +102,12 @@ export class CachedTags {
 
   /** Notes a use in memory; `flush` writes it. `text` is the key's, for whoever has it already. */
   noteUse(key: TagKey, text = tagKeyText(key)): void {
-    const at = this.clock.now();
-    const noted = this.#used.get(text);
-    if (noted !== undefined) noted.at = at;
-    else if (this.#used.size < MAX_HOT_TAGS) this.#used.set(text, { key, at });
+    this.#used.note(text, this.clock.now(), { key });
   }
 
   /** Writes the noted uses; those that cannot be written now are kept for the next time. */
-  async flush(): Promise<void> {
-    const uses = [...this.#used.entries()];
-    if (uses.length === 0) return;
-    this.#used.clear();
-    try {
-      await this.table.noteUses(uses.map(([, use]) => use));
-    } catch (error) {
-      for (const [text, use] of uses) if (!this.#used.has(text)) this.#used.set(text, use);
-      throw error;
-    }
+  flush(): Promise<void> {
+    return this.#used.flush((uses) => this.table.noteUses(uses));
   }
 
   /**

@@ -2,19 +2,14 @@ import type { Clock, Digest } from '@breakwater/registry-core';
 import { contentKey } from '../manifests/hot-manifests.js';
 import type { ProxiedRepository } from '../ports.js';
 import type { DigestUseTable } from '../postgres/digest-use-table.js';
+import { NotedUses } from './noted-uses.js';
 
 /** Most uses that wait to be written. */
 const MAX_NOTED = 50_000;
 
-interface NotedUse {
-  readonly repository: ProxiedRepository;
-  readonly digest: Digest;
-  at: number;
-}
-
 /** Uses of content by digest, noted in memory and written in batches. */
 export class DigestUses {
-  readonly #noted = new Map<string, NotedUse>();
+  readonly #noted = new NotedUses<{ readonly repository: ProxiedRepository; readonly digest: Digest }>(MAX_NOTED);
 
   constructor(
     private readonly table: DigestUseTable,
@@ -23,21 +18,11 @@ export class DigestUses {
 
   /** `key` is the `contentKey` of both, for whoever has it already. */
   note(repository: ProxiedRepository, digest: Digest, key = contentKey(repository, digest)): void {
-    const noted = this.#noted.get(key);
-    if (noted !== undefined) noted.at = this.clock.now();
-    else if (this.#noted.size < MAX_NOTED) this.#noted.set(key, { repository, digest, at: this.clock.now() });
+    this.#noted.note(key, this.clock.now(), { repository, digest });
   }
 
   /** Writes the noted uses; those that cannot be written now are kept for the next time. */
-  async flush(): Promise<void> {
-    const uses = [...this.#noted.entries()];
-    if (uses.length === 0) return;
-    this.#noted.clear();
-    try {
-      await this.table.note(uses.map(([, use]) => use));
-    } catch (error) {
-      for (const [key, use] of uses) if (!this.#noted.has(key)) this.#noted.set(key, use);
-      throw error;
-    }
+  flush(): Promise<void> {
+    return this.#noted.flush((uses) => this.table.note(uses));
   }
 }
