@@ -6,6 +6,7 @@ export {
   databaseUnavailable,
   isDatabaseUnavailable,
 } from './database-call.js';
+export { editDistance } from './edit-distance.js';
 export { FAILURE_CLASSES, type FailureClass, type OutageClass, type UpstreamFailureClass } from './failures.js';
 export type { Access, AccessAction, AccessTarget, Principal } from './host/access.js';
 export type { BlobStore, OpenBlob } from './host/blob-store.js';

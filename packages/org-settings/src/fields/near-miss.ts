@@ -1,3 +1,5 @@
+import { editDistance } from '@breakwater/registry-core';
+
 /** Fields that the API writes and reads. */
 export const FIELD_NAMES = [
   'upstream_registry',
@@ -64,19 +66,4 @@ function distance(words: readonly string[], knownWords: readonly string[]): numb
   if (stem.length < MIN_PART) return undefined;
   const isPart = known.startsWith(stem) || known.endsWith(stem) || words.every((word) => knownWords.includes(word));
   return isPart ? 2 + known.length - stem.length : undefined;
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= a.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column += 1) {
-      const same = a[row - 1] === b[column - 1] ? 0 : 1;
-      current.push(
-        Math.min((previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1, (previous[column - 1] ?? 0) + same),
-      );
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }
