@@ -95,7 +95,7 @@ async function handle(
 ): Promise<boolean> {
   const settings = await parts.settings.find(route.organization);
   if (settings === undefined) return false;
-  const client = clientOf(request, await admitToContent(parts.access, request, 'pull', route));
+  const principal = await admitToContent(parts.access, request, 'pull', route);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     throw new RegistryError(
       'UNSUPPORTED',
@@ -113,12 +113,12 @@ async function handle(
       const hot =
         route.kind === 'manifest' ? parts.manifests.pullHot(settings, repository, route.reference) : undefined;
       return hot === undefined
-        ? answer(parts, client, request, response, route, settings, repository)
+        ? answer(parts, clientOf(request, principal), request, response, route, settings, repository)
         : answerPulled(parts, request, response, settings, repository, hot);
     });
   } catch (error) {
     if (!isUpstreamError(error)) throw error;
-    parts.refusals.charge(client, error);
+    parts.refusals.charge(clientOf(request, principal), error);
     tellPassed(parts, request, route, repository, error);
     if (!response.headersSent) throw passOn(parts, route, settings, repository, error);
     // Cut, so that no client takes a part for the whole. It was told above, and is no surprise.
