@@ -37,8 +37,10 @@ const seconds = wholeNumber('seconds', options.short ? 1 : 4);
 const bySeconds = { unit: 'req/s', cpuUnit: 'µs/req', family: 'manifest' };
 const byBytes = { unit: 'MiB/s', cpuUnit: 's/GiB', family: 'blob' };
 const scenarios = [
-  { ...bySeconds, title: 'manifest by tag', kind: 'tag' },
-  { ...bySeconds, title: 'manifest by digest', kind: 'digest' },
+  { ...bySeconds, title: 'manifest by tag', kinds: ['tag'] },
+  { ...bySeconds, title: 'manifest by digest', kinds: ['digest'] },
+  // As clients pull: the tag, and then what it points to.
+  { ...bySeconds, title: 'pull: tag, then digest', kinds: ['tag', 'digest'], unit: 'pulls/s', cpuUnit: 'µs/pull' },
   { ...byBytes, title: 'blob, 1 client', clients: 1, times: options.short ? 2 : 8 },
   { ...byBytes, title: 'blob, 8 clients', clients: 8, times: options.short ? 1 : 2 },
 ].filter(({ family }) => options.only === undefined || options.only === family);
@@ -130,7 +132,7 @@ async function measureAll(tools, contenders) {
 
 function measure(tools, contender, scenario, forSeconds) {
   return scenario.family === 'manifest'
-    ? loadManifest(tools, contender, scenario.kind, forSeconds)
+    ? loadManifest(tools, contender, scenario.kinds, forSeconds)
     : loadBlob(tools, contender, scenario.clients, scenario.times, blobBytes);
 }
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { run } from './children.mjs';
 import { MANIFEST_TYPE } from './image.mjs';
 import { cpuSeconds } from './process-cpu.mjs';
@@ -5,19 +6,25 @@ import { cpuSeconds } from './process-cpu.mjs';
 const CONNECTIONS = 16;
 const MIB = 1024 * 1024;
 
-/** Asks for a manifest with 16 connections for some seconds. */
-export async function loadManifest(tools, { pid, urls }, kind, seconds) {
+const PULL = join(import.meta.dirname, 'pull.lua');
+
+/** Asks for a manifest with 16 connections for some seconds, by each of the kinds of reference in turns. */
+export async function loadManifest(tools, { pid, urls }, kinds, seconds) {
   const before = cpuSeconds(pid);
-  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', '-H', `Accept: ${MANIFEST_TYPE}`, urls[kind]];
+  const [first] = kinds;
+  const paths = kinds.map((kind) => new URL(urls[kind]).pathname);
+  const turns = kinds.length === 1 ? [urls[first]] : ['-s', PULL, urls[first], '--', ...paths];
+  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency', '-H', `Accept: ${MANIFEST_TYPE}`, ...turns];
   const said = await run(tools.wrk, args);
   const cpu = cpuSeconds(pid) - before;
   const failed = /Non-2xx|Socket errors/.exec(said);
-  if (failed !== null) throw new Error(`${urls[kind]}: ${said}`);
+  if (failed !== null) throw new Error(`${urls[first]}: ${said}`);
   const [, requests, took, unit] = /(\d+) requests in ([\d.]+)(ms|s|m)/.exec(said) ?? [];
   const elapsed = Number(took) * { ms: 0.001, s: 1, m: 60 }[unit];
+  const rounds = Number(requests) / kinds.length;
   return {
-    rate: Number(requests) / elapsed,
-    cpu: (cpu / Number(requests)) * 1e6,
+    rate: rounds / elapsed,
+    cpu: (cpu / rounds) * 1e6,
     p99: /99%\s+(\S+)/.exec(said)?.[1],
   };
 }
