@@ -88,13 +88,7 @@ function Configured({ stored, ...props }: LoadedProps & { readonly stored: Store
         <StatusCard api={api} organization={organization} settings={stored.view} mayWrite={mayWrite} />
       </StackItem>
       <StackItem>
-        <Tabs
-          activeKey={tab}
-          onSelect={(_event, key) => setTab(key)}
-          mountOnEnter
-          aria-label="Views of the cache"
-          isSubtab
-        >
+        <Tabs activeKey={tab} onSelect={(_event, key) => setTab(key)} mountOnEnter aria-label="Views of the cache">
           <Tab eventKey="settings" title={<TabTitleText>Configuration</TabTitleText>}>
             <Padded>{form}</Padded>
           </Tab>

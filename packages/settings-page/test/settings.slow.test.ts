@@ -256,6 +256,16 @@ describeWith(chromiumTool())('settings in a browser', () => {
     await page.getByTestId('no-rights').waitFor();
   });
 
+  it('where nothing is configured a member is told so, and sees no settings that nobody has made', async () => {
+    const organization = await site.organization();
+    const { page } = await site.open(browser, settingsOf(organization), await site.person(organization, 'member'));
+    await page.getByTestId('not-configured').waitFor();
+    await expect(page.getByTestId('staleness-period-input').count()).resolves.toBe(0);
+    const admin = await site.open(browser, settingsOf(organization));
+    await admin.page.getByTestId('not-configured-yet').waitFor();
+    await expect(admin.page.getByTestId('delete-proxy-cache-btn').isVisible()).resolves.toBe(false);
+  });
+
   it('everything is done by keyboard alone', async () => {
     const organization = await site.proxying();
     const { page } = await site.open(browser, settingsOf(organization));

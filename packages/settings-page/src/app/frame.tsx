@@ -72,7 +72,8 @@ export function Frame({ session, organization, children, signOut }: FrameProps) 
             <BreadcrumbItem to="/organization" onClick={within('/organization')}>
               Organizations
             </BreadcrumbItem>
-            <BreadcrumbItem isActive>{organization}</BreadcrumbItem>
+            <BreadcrumbItem>{organization}</BreadcrumbItem>
+            <BreadcrumbItem isActive>Settings</BreadcrumbItem>
           </Breadcrumb>
         )
       }

@@ -1,13 +1,4 @@
-import {
-  EmptyState,
-  EmptyStateBody,
-  PageSection,
-  Skeleton,
-  Tab,
-  Tabs,
-  TabTitleText,
-  Title,
-} from '@patternfly/react-core';
+import { Content, EmptyState, EmptyStateBody, Flex, PageSection, Skeleton, Title } from '@patternfly/react-core';
 import { type QueryClient, useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { isApiFailure } from '../api/api-failure.js';
@@ -22,7 +13,7 @@ interface OrganizationPageProps {
   readonly organization: string;
 }
 
-/** An organization, with its tabs where Quay has them; what this registry has none of is left out. */
+/** An organization. Quay has many tabs here; of those this registry has one, which needs no bar of its own. */
 export function OrganizationPage({ api, queryClient, organization }: OrganizationPageProps) {
   const found = useQuery({ queryKey: organizationKey(organization), queryFn: () => api.organization(organization) });
   useEffect(() => {
@@ -47,23 +38,21 @@ export function OrganizationPage({ api, queryClient, organization }: Organizatio
   }
   return (
     <PageSection>
-      <Title headingLevel="h1">{organization}</Title>
-      <Tabs activeKey="Settings" aria-label="Organization">
-        <Tab eventKey="Settings" title={<TabTitleText>Settings</TabTitleText>}>
-          <Tabs activeKey="proxy-cache" aria-label="Settings" isSubtab>
-            <Tab eventKey="proxy-cache" title={<TabTitleText>Proxy Cache</TabTitleText>}>
-              <div style={{ paddingBlockStart: 'var(--pf-t--global--spacer--lg)' }}>
-                <ProxyCacheSettings
-                  api={api}
-                  queryClient={queryClient}
-                  organization={organization}
-                  mayWrite={found.data.is_org_admin}
-                />
-              </div>
-            </Tab>
-          </Tabs>
-        </Tab>
-      </Tabs>
+      <Flex
+        alignItems={{ default: 'alignItemsBaseline' }}
+        style={{ marginBlockEnd: 'var(--pf-t--global--spacer--md)' }}
+      >
+        <Title headingLevel="h1" style={{ overflowWrap: 'anywhere' }}>
+          {organization}
+        </Title>
+        <Content component="small">Proxy Cache</Content>
+      </Flex>
+      <ProxyCacheSettings
+        api={api}
+        queryClient={queryClient}
+        organization={organization}
+        mayWrite={found.data.is_org_admin}
+      />
     </PageSection>
   );
 }

@@ -45,7 +45,11 @@ export function AmountInput<Unit extends string>(props: AmountInputProps<Unit>) 
           onChange={(_event, unit) => onChange({ ...value, unit: unit as Unit })}
         >
           {units.map((unit) => (
-            <FormSelectOption key={unit} value={unit} label={unit} />
+            <FormSelectOption
+              key={unit}
+              value={unit}
+              label={value.amount.trim() === '1' ? unit.replace(/s$/, '') : unit}
+            />
           ))}
         </FormSelect>
       </InputGroupItem>
