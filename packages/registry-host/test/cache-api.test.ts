@@ -22,7 +22,7 @@ let organization: string;
 beforeAll(async () => {
   breakwater = await startTestRegistry({
     clock,
-    deadlines: { checkBudgetMs: 300, clientBudgetMs: 1_000, headersMs: 1_000 },
+    deadlines: { checkBudgetMs: 300, clientBudgetMs: 10_000, headersMs: 5_000 },
   });
 });
 afterAll(() => breakwater?.close());

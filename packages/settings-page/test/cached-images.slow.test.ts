@@ -53,8 +53,10 @@ describeWith(chromiumTool())('cached images in a browser', () => {
     await site.pull(organization);
     await row(page, 'v1').waitFor({ timeout: 20_000 });
     await row(page, 'v1').getByText('Fresh').waitFor();
+    await row(page, 'v1').locator('[data-label="Still fresh"]', { hasText: '1 hour' }).waitFor();
     site.clock.advance({ minutes: 70 });
     await row(page, 'v1').getByText('Stale').waitFor({ timeout: 20_000 });
+    await row(page, 'v1').locator('[data-label="Still fresh"]', { hasText: 'over' }).waitFor();
     await row(page, 'v1').locator('[data-label="Still shielded"]', { hasText: '2 days 22 hours' }).waitFor();
   });
 
@@ -90,6 +92,19 @@ describeWith(chromiumTool())('cached images in a browser', () => {
     await previewed.first().waitFor();
     await expect(previewed.allTextContents()).resolves.toEqual(['team/app:moving', 'team/app:v2']);
     await page.getByText('1 pinned tag stays.').waitFor();
+    // The way back, and what was typed is still there.
+    await page.getByTestId('purge-back').click();
+    await expect(page.getByTestId('purge-repository-name').inputValue()).resolves.toBe('team/app');
+    await page.getByTestId('purge-repository-name').fill('');
+    await page.getByTestId('preview-purge').click();
+    await page.getByText('The repository is required').waitFor();
+    await page.getByTestId('purge-repository-name').fill('Not A Repository');
+    await page.getByTestId('preview-purge').click();
+    await page.getByTestId('purge-dialog').getByText('must be the name of a repository').waitFor();
+    await expect(page.getByTestId('purge-repository-name').inputValue()).resolves.toBe('Not A Repository');
+    await page.getByTestId('purge-repository-name').fill('team/app');
+    await page.getByTestId('preview-purge').click();
+    await previewed.first().waitFor();
     // What appears after the preview was not shown, so it does not go.
     site.upstream.add('team/app', 'later', buildImage({ seed: 'later' }));
     await site.pull(organization, 'later');
@@ -112,6 +127,10 @@ describeWith(chromiumTool())('cached images in a browser', () => {
     });
     await page.getByRole('button', { name: 'Close', exact: true }).last().click();
     await row(page, 'v1').waitFor();
+    await page.getByTestId('warm-note').getByText('1 image of 2 fetched, 1 failed').waitFor();
+    await page.getByText('Show them').click();
+    await page.getByTestId('warm-team/none:v1').getByText('Failed').waitFor();
+    await page.getByRole('button', { name: 'Close', exact: true }).last().click();
 
     await page.getByTestId('warm').click();
     const manifest = `kind: Pod\nspec:\n  containers:\n    - image: ${site.upstream.host}/team/app:v2\n    - image: quay.io/other/app`;

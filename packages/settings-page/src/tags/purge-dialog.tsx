@@ -2,27 +2,23 @@ import {
   Alert,
   Button,
   Content,
-  Form,
-  FormGroup,
   List,
   ListItem,
   Modal,
   ModalBody,
   ModalFooter,
   ModalHeader,
-  Radio,
   Skeleton,
-  TextInput,
 } from '@patternfly/react-core';
 import { useMutation } from '@tanstack/react-query';
-import { type FormEvent, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { SettingsPageApi } from '../api/settings-page-api.js';
 import type { Purge, PurgeSelection } from '../api/shapes.js';
-import { AmountInput } from '../parts/amount-input.js';
 import { Failure } from '../parts/failure.js';
 import { useNotices } from '../parts/notices.js';
-import { counted, parsePeriod, type TypedPeriod, UNITS } from '../words/duration.js';
+import { counted } from '../words/duration.js';
 import { purgeWords } from '../words/tag-sentences.js';
+import { NOTHING_TYPED, PurgeChoice } from './purge-choice.js';
 
 interface PurgeDialogProps {
   readonly api: SettingsPageApi;
@@ -36,6 +32,7 @@ interface PurgeDialogProps {
 /** Removes cached tags: what is to go, then exactly what that would take, then it is done. */
 export function PurgeDialog({ api, organization, selection, onClose, onPurged }: PurgeDialogProps) {
   const notices = useNotices();
+  const [typed, setTyped] = useState(NOTHING_TYPED);
   const previewing = useMutation({
     mutationFn: (wanted: PurgeSelection) => api.previewPurge(organization, wanted),
   });
@@ -55,6 +52,15 @@ export function PurgeDialog({ api, organization, selection, onClose, onPurged }:
     if (selection !== undefined) previewing.mutate(selection);
   }, []);
   const error = purging.error ?? previewing.error;
+  const wanted = previewing.variables;
+  const previewAgain = (again: PurgeSelection) => {
+    purging.reset();
+    previewing.mutate(again);
+  };
+  const goBack = () => {
+    purging.reset();
+    previewing.reset();
+  };
   return (
     <Modal isOpen variant="small" onClose={onClose} aria-labelledby="purge-title" aria-describedby="purge-text">
       <ModalHeader title="Purge cached images" labelId="purge-title" titleIconVariant="warning" />
@@ -63,22 +69,19 @@ export function PurgeDialog({ api, organization, selection, onClose, onPurged }:
           <Failure
             title="Nothing has been purged"
             error={error}
-            onRetry={() => {
-              purging.reset();
-              if (previewing.variables === undefined) previewing.reset();
-              else previewing.mutate(previewing.variables);
-            }}
+            // A plan that is too old, or an answer that got lost: what would go now is shown again.
+            {...(wanted === undefined || (selection === undefined && preview === undefined)
+              ? {}
+              : { onRetry: () => previewAgain(wanted) })}
           />
         )}
         {preview !== undefined ? (
           <Preview preview={preview} />
-        ) : previewing.isPending || selection !== undefined ? (
-          error === null ? (
-            <Skeleton height="8rem" screenreaderText="Finding out what would go" />
-          ) : null
-        ) : (
-          <Choice onChosen={(wanted) => previewing.mutate(wanted)} />
-        )}
+        ) : selection === undefined ? (
+          <PurgeChoice typed={typed} onTyped={setTyped} onChosen={(wanted) => previewing.mutate(wanted)} />
+        ) : error === null ? (
+          <Skeleton height="8rem" screenreaderText="Finding out what would go" />
+        ) : null}
       </ModalBody>
       <ModalFooter>
         {preview === undefined ? null : (
@@ -95,6 +98,11 @@ export function PurgeDialog({ api, organization, selection, onClose, onPurged }:
         {preview === undefined && selection === undefined ? (
           <Button type="submit" form="purge-choice" data-testid="preview-purge" isLoading={previewing.isPending}>
             Show what would go
+          </Button>
+        ) : null}
+        {preview !== undefined && selection === undefined ? (
+          <Button variant="secondary" data-testid="purge-back" isDisabled={purging.isPending} onClick={goBack}>
+            Back
           </Button>
         ) : null}
         <Button variant="link" onClick={onClose}>
@@ -133,76 +141,5 @@ function Preview({ preview }: { readonly preview: Purge }) {
         <Content component="p">and {(preview.tags - preview.references.length).toLocaleString('en')} more</Content>
       ) : null}
     </>
-  );
-}
-
-type Scope = 'older' | 'repository' | 'all';
-
-function Choice({ onChosen }: { onChosen(selection: PurgeSelection): void }) {
-  const [scope, setScope] = useState<Scope>('older');
-  const [period, setPeriod] = useState<TypedPeriod>({ amount: '30', unit: 'days' });
-  const [repository, setRepository] = useState('');
-  const [tried, setTried] = useState(false);
-  const parsed = parsePeriod(period);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    setTried(true);
-    if (scope === 'all') onChosen({ all: true });
-    else if (scope === 'repository' && repository.trim() !== '') onChosen({ repository: repository.trim() });
-    else if (scope === 'older' && 'seconds' in parsed) onChosen({ older_than_s: parsed.seconds });
-  };
-  return (
-    <Form id="purge-choice" onSubmit={submit} aria-label="What to purge">
-      <FormGroup role="radiogroup" fieldId="purge-scope" label="What is to go">
-        <Radio
-          id="purge-older"
-          name="purge-scope"
-          label="What nobody has pulled for"
-          isChecked={scope === 'older'}
-          onChange={() => setScope('older')}
-          body={
-            <AmountInput
-              id="purge-older-than"
-              label="Not pulled for"
-              value={period}
-              units={UNITS}
-              invalid={tried && 'problem' in parsed}
-              disabled={scope !== 'older'}
-              testId="purge-older-than"
-              unitTestId="purge-older-than-unit"
-              onChange={setPeriod}
-            />
-          }
-        />
-        <Radio
-          id="purge-repository"
-          name="purge-scope"
-          data-testid="purge-repository"
-          label="One repository"
-          isChecked={scope === 'repository'}
-          onChange={() => setScope('repository')}
-          body={
-            <TextInput
-              id="purge-repository-name"
-              data-testid="purge-repository-name"
-              aria-label="Repository"
-              placeholder="library/nginx"
-              value={repository}
-              isDisabled={scope !== 'repository'}
-              validated={tried && scope === 'repository' && repository.trim() === '' ? 'error' : 'default'}
-              onChange={(_event, value) => setRepository(value)}
-            />
-          }
-        />
-        <Radio
-          id="purge-all"
-          name="purge-scope"
-          data-testid="purge-all"
-          label="Everything that is not pinned"
-          isChecked={scope === 'all'}
-          onChange={() => setScope('all')}
-        />
-      </FormGroup>
-    </Form>
   );
 }

@@ -15,14 +15,16 @@ import { useState } from 'react';
 import { failureWords } from '../api/api-failure.js';
 import { tagsKey } from '../api/query-keys.js';
 import type { SettingsPageApi } from '../api/settings-page-api.js';
-import type { CachedTag, PurgeSelection, TagPage, TagSort, TagState } from '../api/shapes.js';
+import type { CachedTag, PurgeSelection, TagPage, TagSort, TagState, WarmBegun } from '../api/shapes.js';
 import { Failure } from '../parts/failure.js';
+import { NotRefreshed } from '../parts/not-refreshed.js';
 import { useNotices } from '../parts/notices.js';
 import { useHealth } from '../status/use-health.js';
 import { checkWords } from '../words/tag-sentences.js';
 import { PurgeDialog } from './purge-dialog.js';
 import { TagsTable } from './tags-table.js';
 import { WarmDialog } from './warm-dialog.js';
+import { WarmNote } from './warm-note.js';
 
 interface TagsCardProps {
   readonly api: SettingsPageApi;
@@ -46,7 +48,8 @@ export function TagsCard({ api, organization, mayWrite }: TagsCardProps) {
   });
   /** The pages before this one, by the tokens that lead to them. */
   const [tokens, setTokens] = useState<readonly string[]>([]);
-  const [warming, setWarming] = useState(false);
+  const [warming, setWarming] = useState<'ask' | 'show'>();
+  const [warmed, setWarmed] = useState<WarmBegun>();
   const [purging, setPurging] = useState<PurgeSelection | 'choose'>();
   const query = {
     ...(search.trim() === '' ? {} : { search: search.trim() }),
@@ -117,7 +120,7 @@ export function TagsCard({ api, organization, mayWrite }: TagsCardProps) {
           </ToolbarItem>
           {mayWrite ? (
             <ToolbarItem>
-              <Button variant="secondary" data-testid="warm" onClick={() => setWarming(true)}>
+              <Button variant="secondary" data-testid="warm" onClick={() => setWarming('ask')}>
                 Fetch images…
               </Button>
             </ToolbarItem>
@@ -131,6 +134,16 @@ export function TagsCard({ api, organization, mayWrite }: TagsCardProps) {
           ) : null}
         </ToolbarContent>
       </Toolbar>
+      {warmed === undefined || warming === 'show' ? null : (
+        <WarmNote
+          api={api}
+          organization={organization}
+          begun={warmed}
+          onShow={() => setWarming('show')}
+          onForget={() => setWarmed(undefined)}
+        />
+      )}
+      {tags.data === undefined ? null : <NotRefreshed error={tags.error} shownSince={tags.dataUpdatedAt} />}
       {tags.data === undefined ? (
         tags.error === null ? (
           <Skeleton height="16rem" screenreaderText="Loading the cached images" />
@@ -159,9 +172,19 @@ export function TagsCard({ api, organization, mayWrite }: TagsCardProps) {
           <Pages page={tags.data} tokens={tokens} setTokens={setTokens} />
         </>
       )}
-      {warming ? (
-        <WarmDialog api={api} organization={organization} onClose={() => setWarming(false)} onFetched={refresh} />
-      ) : null}
+      {warming === undefined ? null : (
+        <WarmDialog
+          api={api}
+          organization={organization}
+          begun={warming === 'show' ? warmed : undefined}
+          onBegun={(begun) => {
+            setWarmed(begun);
+            setWarming('show');
+          }}
+          onClose={() => setWarming(undefined)}
+          onFetched={refresh}
+        />
+      )}
       {purging === undefined ? null : (
         <PurgeDialog
           api={api}

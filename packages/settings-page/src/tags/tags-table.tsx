@@ -2,7 +2,7 @@ import { Content, Label, type LabelProps } from '@patternfly/react-core';
 import { ActionsColumn, Table, Tbody, Td, Th, Thead, type ThProps, Tr } from '@patternfly/react-table';
 import type { CachedTag, TagSort, TagState } from '../api/shapes.js';
 import { sizeWords } from '../words/byte-size.js';
-import { agoWords, keptWords, shieldedWords } from '../words/tag-sentences.js';
+import { agoWords, freshWords, keptWords, shieldedWords } from '../words/tag-sentences.js';
 
 interface TagsTableProps {
   readonly tags: readonly CachedTag[];
@@ -39,6 +39,7 @@ export function TagsTable({ tags, now, mayWrite, sort, checking, onSort, onCheck
           <Th sort={sortable('reference')}>Image</Th>
           <Th>State</Th>
           <Th sort={sortable('confirmed')}>Confirmed</Th>
+          <Th>Still fresh</Th>
           <Th>Still shielded</Th>
           <Th sort={sortable('last_pull')}>Last pull</Th>
           <Th>Still kept</Th>
@@ -61,6 +62,7 @@ export function TagsTable({ tags, now, mayWrite, sort, checking, onSort, onCheck
               {tag.complete === false ? <Label color="orange">Incomplete</Label> : null}
             </Td>
             <Td dataLabel="Confirmed">{agoWords(new Date(now - tag.age_s * 1000).toISOString(), now)}</Td>
+            <Td dataLabel="Still fresh">{freshWords(tag, now)}</Td>
             <Td dataLabel="Still shielded">{shieldedWords(tag, now)}</Td>
             <Td dataLabel="Last pull">{agoWords(tag.last_pull, now)}</Td>
             <Td dataLabel="Still kept">{keptWords(tag, now)}</Td>

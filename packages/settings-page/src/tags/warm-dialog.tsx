@@ -18,23 +18,25 @@ import {
   Progress,
   TextArea,
 } from '@patternfly/react-core';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, useEffect, useState } from 'react';
-import { warmKey } from '../api/query-keys.js';
 import type { SettingsPageApi } from '../api/settings-page-api.js';
 import type { WarmBegun, WarmProgress, WarmState } from '../api/shapes.js';
 import { Failure } from '../parts/failure.js';
 import { sizeWords } from '../words/byte-size.js';
 import { readWarmText } from '../words/warm-text.js';
+import { useWarmProgress } from './use-warm-progress.js';
 
 interface WarmDialogProps {
   readonly api: SettingsPageApi;
   readonly organization: string;
+  /** What is being fetched already; `undefined` asks for what is to be. */
+  readonly begun: WarmBegun | undefined;
+  onBegun(begun: WarmBegun): void;
   onClose(): void;
   onFetched(): Promise<void>;
 }
 
-const POLL_MS = 1_000;
 const STATES: Readonly<Record<WarmState, { readonly text: string; readonly color: LabelProps['color'] }>> = {
   waiting: { text: 'Waiting', color: 'grey' },
   fetching: { text: 'Fetching', color: 'blue' },
@@ -43,10 +45,12 @@ const STATES: Readonly<Record<WarmState, { readonly text: string; readonly color
 };
 
 /** Fetches images before somebody pulls them, and shows how far that is; it goes on when the dialog is closed. */
-export function WarmDialog({ api, organization, onClose, onFetched }: WarmDialogProps) {
+export function WarmDialog({ api, organization, begun, onBegun, onClose, onFetched }: WarmDialogProps) {
   const [text, setText] = useState('');
-  const beginning = useMutation({ mutationFn: () => api.warm(organization, readWarmText(text)) });
-  const begun = beginning.data;
+  const beginning = useMutation({
+    mutationFn: () => api.warm(organization, readWarmText(text)),
+    onSuccess: onBegun,
+  });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     beginning.mutate();
@@ -111,11 +115,7 @@ interface BegunProps {
 }
 
 function Begun({ api, organization, begun, onFetched }: BegunProps) {
-  const progress = useQuery({
-    queryKey: warmKey(organization, begun.id),
-    queryFn: () => api.warmProgress(organization, begun.id),
-    refetchInterval: ({ state }) => (state.data?.finished === true ? false : POLL_MS),
-  });
+  const progress = useWarmProgress(api, organization, begun.id);
   const finished = progress.data?.finished === true;
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when it is finished
   useEffect(() => {
