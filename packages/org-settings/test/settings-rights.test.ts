@@ -17,6 +17,8 @@ const ROUTES = [
   { method: 'POST', path: 'proxycache', allowed: 400, right: 'write' },
   { method: 'PUT', path: 'proxycache', allowed: 200, right: 'write' },
   { method: 'POST', path: 'validateproxycache', allowed: 400, right: 'write' },
+  { method: 'POST', path: 'proxycache/test', allowed: 200, right: 'write' },
+  { method: 'GET', path: 'logs', allowed: 200, right: 'write' },
   { method: 'DELETE', path: 'proxycache', allowed: 412, right: 'write' },
 ] as const;
 const WHO = [

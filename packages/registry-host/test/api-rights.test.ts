@@ -63,12 +63,34 @@ const REFUSED = { nobody: 401, wrong: 401, expired: 401 } as const;
 const TABLE: Readonly<Record<Right, Readonly<Record<string, number | undefined>>>> = {
   public: {},
   'signed-in': { ...REFUSED },
-  'read-settings': { ...REFUSED, stranger: 403 },
-  'write-settings': { ...REFUSED, stranger: 403, member: 403 },
-  administer: { ...REFUSED, stranger: 403, member: 403, orgadmin: 403 },
+  'read-settings': { ...REFUSED, stranger: 403, robot: 403 },
+  'write-settings': { ...REFUSED, stranger: 403, robot: 403, member: 403, token: 403 },
+  administer: { ...REFUSED, stranger: 403, robot: 403, member: 403, token: 403, orgadmin: 403, session: 403 },
 };
-const WHO = ['nobody', 'wrong', 'expired', 'stranger', 'member', 'orgadmin', 'administrator'] as const;
+/** `robot`: one of the organization that may push. `token`: an API token of the member. `session`: the cookie of the orgadmin. */
+const WHO = [
+  'nobody',
+  'wrong',
+  'expired',
+  'stranger',
+  'robot',
+  'member',
+  'token',
+  'orgadmin',
+  'session',
+  'administrator',
+] as const;
 type Who = (typeof WHO)[number];
+/** Another site can make a browser send a cookie, but not the CSRF token: without it a session only reads. */
+const isForged = (who: Who, method: string) => who === 'session' && method !== 'GET';
+/** What is refused to robots for what they are: they have neither a password nor tokens of their own. */
+const NOT_FOR_ROBOTS = new Set([
+  'changeUserDetails',
+  'listAppTokens',
+  'createAppToken',
+  'getAppToken',
+  'revokeAppToken',
+]);
 
 const ORGANIZATIONS = ['there', 'missing', 'Not-A-Name', 'a%2fb'];
 
@@ -88,10 +110,23 @@ beforeAll(async () => {
   headers.set('expired', { authorization: `Bearer bwt_${'0'.repeat(32)}_${'A'.repeat(43)}` });
   headers.set('administrator', {});
   for (const name of ['stranger', 'member', 'orgadmin'] as const) {
-    headers.set(name, { authorization: `Basic ${Buffer.from(`${name}:password of all`).toString('base64')}` });
+    headers.set(name, basic(name, 'password of all'));
   }
+  const robot = await breakwater.api('PUT', '/api/v1/organization/there/robots/builder', { role: 'write' });
+  headers.set('robot', basic('there+builder', (robot.body as { readonly token: string }).token));
+  const token = await breakwater.api('POST', '/api/v1/user/apptoken', { title: 'rights' }, headers.get('member'));
+  const { token_code } = (token.body as { readonly token: { readonly token_code: string } }).token;
+  headers.set('token', { authorization: `Bearer ${token_code}` });
+  const credentials = { username: 'orgadmin', password: 'password of all' };
+  const session = await breakwater.api('POST', '/api/v1/signin', credentials, headers.get('nobody'));
+  const [cookie = ''] = (session.headers.get('set-cookie') ?? '').split(';');
+  headers.set('session', { authorization: '', cookie });
 });
 afterAll(() => breakwater?.close());
+
+function basic(name: string, password: string): Readonly<Record<string, string>> {
+  return { authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}` };
+}
 
 test('every documented route is in the table, with the same right, and nothing else is', async () => {
   const documented = (await breakwater.contract()).operations;
@@ -102,7 +137,7 @@ test('every documented route is in the table, with the same right, and nothing e
 describe.each(WHO)('%s', (who) => {
   test('gets on every route what the table says, in an organization that exists and in one that does not', async () => {
     const wrong: string[] = [];
-    const bodies = new Set<string>();
+    const bodies = { read: new Set<string>(), write: new Set<string>() };
     for (const operation of (await breakwater.contract()).operations) {
       // These would change who is who, or take seconds.
       if (CHANGES_THE_TEST.has(operation.id) && TABLE[RIGHTS[operation.id] ?? 'administer'][who] === undefined)
@@ -112,15 +147,19 @@ describe.each(WHO)('%s', (who) => {
         const path = operation.path.replace('{orgname}', organization).replace(/\{\w+\}/g, 'nobody-of-this-name');
         const body = operation.body === undefined ? undefined : { nonsense: 1 };
         const answer = await breakwater.api(operation.method, path, body, headers.get(who));
-        const refused = TABLE[RIGHTS[operation.id] ?? 'administer'][who];
+        const right = RIGHTS[operation.id] ?? 'administer';
+        const refused = right !== 'public' && isForged(who, operation.method) ? 403 : TABLE[right][who];
         // An organization that is not there is as one without the right, and only administrators may all.
         const expected = refused ?? (isOfOrganization && organization !== 'there' ? 403 : undefined);
+        const isNotForRobots = who === 'robot' && NOT_FOR_ROBOTS.has(operation.id);
         const isRight =
           expected === undefined
-            ? ![401, 403].includes(answer.status) || operation.id === 'signinUser'
+            ? ![401, 403].includes(answer.status) || operation.id === 'signinUser' || isNotForRobots
             : answer.status === expected;
         if (!isRight) wrong.push(`${operation.id} ${organization}: ${answer.status}, not ${expected}`);
-        if (answer.status === 403 && expected === 403) bodies.add(JSON.stringify(answer.body));
+        if (answer.status === 403 && expected === 403) {
+          bodies[operation.method === 'GET' ? 'read' : 'write'].add(JSON.stringify(answer.body));
+        }
         if (answer.status === 401 && !answer.headers.has('www-authenticate'))
           wrong.push(`${operation.id}: no challenge`);
       };
@@ -128,20 +167,24 @@ describe.each(WHO)('%s', (who) => {
     }
     expect(wrong).toEqual([]);
     // Alike to the byte, so that nobody can find out which names are taken.
-    expect(bodies.size).toBeLessThanOrEqual(1);
+    expect(bodies.read.size).toBeLessThanOrEqual(1);
+    expect(bodies.write.size).toBeLessThanOrEqual(1);
   });
 
   test('gets on pulls and pushes what the table says', async () => {
     const digest = `sha256:${'0'.repeat(64)}`;
     const authorization = headers.get(who)?.['authorization'];
     const sent =
-      who === 'administrator' ? { authorization: breakwater.authorization } : { authorization: authorization ?? '' };
+      who === 'administrator'
+        ? { authorization: breakwater.authorization }
+        : { ...headers.get(who), authorization: authorization ?? '' };
     const status = async (method: string, organization: string, rest: string) =>
       (await rawGet(`${breakwater.url}/v2/${organization}/app/${rest}`, { method, headers: sent })).status;
-    const isSignedIn = !['nobody', 'wrong', 'expired'].includes(who);
+    // Pulls take no cookies.
+    const isSignedIn = !['nobody', 'wrong', 'expired', 'session'].includes(who);
     const none = isSignedIn ? 403 : 401;
-    const pulls = ['member', 'orgadmin', 'administrator'].includes(who);
-    const pushes = ['orgadmin', 'administrator'].includes(who);
+    const pulls = ['robot', 'member', 'token', 'orgadmin', 'administrator'].includes(who);
+    const pushes = ['robot', 'orgadmin', 'administrator'].includes(who);
     for (const [method, rest, allowed] of [
       ['GET', `manifests/${digest}`, 404],
       ['HEAD', `manifests/${digest}`, 404],

@@ -106,7 +106,7 @@ export function settingsOperations(editor: SettingsEditor, audit: Pick<AuditTrai
       path: `${CONFIG_PATH}/test`,
       summary: 'Tries an upstream step by step with the settings as the body would make them, and saves nothing.',
       right: 'write-settings',
-      body: bodySchema.extend({ sample: sampleSchema.optional() }),
+      body: bodySchema.extend({ sample: sampleSchema }),
       answers: { 200: { description: 'how far it got', body: testAnswer } },
       async handle({ organization, body }) {
         const { ok, steps, rateLimit } = await editor.test(organization, body);

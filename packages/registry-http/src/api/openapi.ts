@@ -149,7 +149,7 @@ const CSRF_HEADER = {
 function tagOf(path: string): string {
   if (path.includes('proxycache')) return 'proxy cache';
   if (path.startsWith('/api/v1/organization')) return 'organizations';
-  if (path.startsWith('/api/v1/superuser') || path.startsWith('/api/v1/gc')) return 'administration';
+  if (/^\/api\/v1\/(?:superuser|gc|storage)(?:\/|$)/.test(path)) return 'administration';
   return 'session and user';
 }
 
