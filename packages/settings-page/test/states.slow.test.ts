@@ -11,11 +11,41 @@ import { type Site, startSite } from './support/site.js';
 // (`npm run screenshots`) there is a picture of each.
 
 const PICTURES = process.env['BREAKWATER_SCREENSHOTS'];
-/** Tall enough that nothing has to be scrolled for; the page scrolls inside itself. */
-const TALL = { width: 1280, height: 2_500 };
 const WIDE = { width: 1280, height: 900 };
-const HIGH = { width: 1280, height: 1_220 };
-const NARROW = { width: 360, height: 3_300 };
+const NARROW = { width: 360, height: 900 };
+/** What the upstream is called in pictures: one that everybody knows, and the same each time. */
+const SHOWN_UPSTREAM = 'docker.io';
+
+/** The height of the page with all that its scrolling part has; 0 while a dialog is open. */
+const WHOLE_HEIGHT = `(() => {
+  const scrolling = document.querySelector('.pf-v6-c-page__main-container');
+  if (scrolling === null || document.querySelector('[role="dialog"]') !== null) return 0;
+  const top = scrolling.getBoundingClientRect().top;
+  return Math.ceil(top + document.querySelector('.pf-v6-c-page__main').scrollHeight + 24);
+})()`;
+
+/**
+ * What reaches beyond the right edge of the page or of the dialog before it, which both hide it without a word. What can be
+ * scrolled sideways in itself, and what only readers of screens get, does not count.
+ */
+const STANDS_OUT = `(() => {
+  const whole = document.querySelector('[role="dialog"]') ?? document.querySelector('.pf-v6-c-page__main-container') ?? document.body;
+  const edge = whole.getBoundingClientRect().right + 0.5;
+  const excused = (element) => {
+    for (let at = element; at !== null && at !== whole; at = at.parentElement) {
+      const style = getComputedStyle(at);
+      if (['auto', 'scroll'].includes(style.overflowX) || style.clipPath !== 'none' || style.visibility === 'hidden') return true;
+      if (at.classList.contains('pf-v6-c-tabs__list') || at.classList.contains('pf-v6-screen-reader')) return true;
+    }
+    return false;
+  };
+  return [...whole.querySelectorAll('*')]
+    .filter((element) => {
+      const { right, width, height } = element.getBoundingClientRect();
+      return width > 0 && height > 0 && right > edge && !excused(element);
+    })
+    .map((element) => element.tagName + '.' + String(element.className?.baseVal ?? element.className).slice(0, 60) + ': ' + element.textContent.slice(0, 60));
+})()`;
 
 describeWith(chromiumTool())('every state of the page', () => {
   let browser: Browser;
@@ -41,19 +71,48 @@ describeWith(chromiumTool())('every state of the page', () => {
     opened.push(page);
     return page;
   };
+
+  /** The same, with another name for the upstream in what the page reads. */
+  const openNamed: Site['open'] = async (...wanted) => {
+    const found = await open(...wanted);
+    await found.page.route('**/api/v1/organization/**', async (route) => {
+      if (route.request().method() !== 'GET') return route.fallback();
+      const response = await route.fetch();
+      const body = (await response.text())
+        .replaceAll(site.upstreamName, SHOWN_UPSTREAM)
+        .replace('"insecure":true', '"insecure":false');
+      return route.fulfill({ response, body });
+    });
+    await found.page.reload();
+    return found;
+  };
   const settingsOf = (organization: string) => `/organization/${organization}?tab=Settings`;
 
   async function seen(page: Page, name: string): Promise<void> {
-    if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${name}.png`), animations: 'disabled' });
+    if (PICTURES !== undefined) await picture(page, join(PICTURES, `${name}.png`));
     expect([name, await axeFindings(page)]).toEqual([name, []]);
+  }
+
+  /** The whole page, which scrolls inside itself; of a dialog what a window shows. */
+  async function picture(page: Page, path: string): Promise<void> {
+    const size = page.viewportSize() ?? WIDE;
+    await page.mouse.move(0, 0);
+    const height = await page.evaluate<number>(WHOLE_HEIGHT);
+    if (height > size.height) await page.setViewportSize({ ...size, height });
+    await page.screenshot({ path, animations: 'disabled' });
+    if (height > size.height) await page.setViewportSize(size);
   }
 
   /** A section of the form, with some space around it. */
   async function pictureOf(page: Page, section: string, name: string): Promise<void> {
+    if (PICTURES === undefined) return;
+    const size = page.viewportSize() ?? WIDE;
+    await page.setViewportSize({ ...size, height: await page.evaluate<number>(WHOLE_HEIGHT) });
     const box = await page.getByRole('group', { name: section }).boundingBox();
-    if (PICTURES === undefined || box === null) return;
-    const clip = { x: box.x - 20, y: box.y - 20, width: box.width + 40, height: box.height + 20 };
-    await page.screenshot({ path: join(PICTURES, `${name}.png`), clip });
+    const { x, y, width, height } = box ?? { x: 20, y: 20, ...size };
+    const clip = { x: x - 20, y: y - 20, width: width + 40, height: height + 20 };
+    await page.screenshot({ path: join(PICTURES, `${name}.png`), clip, animations: 'disabled' });
+    await page.setViewportSize(size);
   }
 
   /** Both themes, and a narrow window. */
@@ -62,12 +121,14 @@ describeWith(chromiumTool())('every state of the page', () => {
     await page.getByTestId('theme').selectOption('dark');
     await seen(page, `${name}-dark`);
     await page.getByTestId('theme').selectOption('light');
+    await seenNarrow(page, name);
+  }
+
+  /** In a window of a telephone nothing stands out at the right. */
+  async function seenNarrow(page: Page, name: string): Promise<void> {
     const size = page.viewportSize() ?? WIDE;
     await page.setViewportSize(NARROW);
-    const overflow = await page.evaluate<number>(
-      'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-    );
-    expect([name, overflow]).toEqual([name, 0]);
+    expect([name, await page.evaluate<readonly string[]>(STANDS_OUT)]).toEqual([name, []]);
     await seen(page, `${name}-narrow`);
     await page.setViewportSize(size);
   }
@@ -186,7 +247,7 @@ describeWith(chromiumTool())('every state of the page', () => {
 
   it('nothing configured yet, mistakes, an upstream that does not answer', async () => {
     const organization = await site.organization();
-    const { page } = await open(browser, settingsOf(organization), undefined, TALL);
+    const { page } = await open(browser, settingsOf(organization), undefined, WIDE);
     await page.getByTestId('remote-registry-input').waitFor();
     await seenInEveryWay(page, 'new');
     await page.getByTestId('well-known-registry').selectOption('docker.io');
@@ -238,7 +299,7 @@ describeWith(chromiumTool())('every state of the page', () => {
   it('configured, deleted, not saved, as a member, without rights', async () => {
     const organization = await inUse('lab');
     const admin = await site.person(organization, 'admin');
-    const { page } = await open(browser, settingsOf(organization), admin, TALL);
+    const { page } = await openNamed(browser, settingsOf(organization), admin, WIDE);
     await page.getByTestId('upstream-status-label').getByText('Up').waitFor();
     await seenInEveryWay(page, 'settings');
     await page.getByTestId('sample-image').fill('library/nginx:1.27');
@@ -256,10 +317,8 @@ describeWith(chromiumTool())('every state of the page', () => {
     await seen(page, 'unsaved');
     await page.getByTestId('delete-proxy-cache-btn').click();
     await page.getByRole('dialog').waitFor();
-    await page.setViewportSize(WIDE);
     await seen(page, 'delete');
     await page.keyboard.press('Escape');
-    await page.setViewportSize(TALL);
     const changed = { staleness_period_s: 604_800, anonymous_pull: false };
     await site.breakwater.api('PUT', `/api/v1/organization/${organization}/proxycache`, changed);
     await page.getByTestId('save-proxy-cache-btn').click();
@@ -267,9 +326,21 @@ describeWith(chromiumTool())('every state of the page', () => {
     await seen(page, 'conflict');
 
     const member = await site.person(organization, 'member');
-    const seenByMember = await open(browser, settingsOf(organization), member, TALL);
+    const seenByMember = await open(browser, settingsOf(organization), member, WIDE);
     await seenByMember.page.getByText('You can see these settings').waitFor();
     await seen(seenByMember.page, 'member');
+
+    await page.getByText('Keep my changes on top of theirs').click();
+    await site.breakwater.api('DELETE', `/api/v1/organization/${organization}/proxycache`);
+    await page.getByTestId('save-proxy-cache-btn').click();
+    await page.getByTestId('settings-deleted').waitFor();
+    await seen(page, 'deleted-by-somebody-else');
+
+    const nothing = await site.organization();
+    await site.breakwater.api('PUT', `/api/v1/organization/${nothing}/members/${member.username}`, { role: 'member' });
+    await seenByMember.page.goto(`${site.breakwater.url}${settingsOf(nothing)}`);
+    await seenByMember.page.getByTestId('not-configured').waitFor();
+    await seen(seenByMember.page, 'not-configured');
     await seenByMember.page.goto(`${site.breakwater.url}${settingsOf('somebodyelses')}`);
     await seenByMember.page.getByTestId('no-rights').waitFor();
     await seen(seenByMember.page, 'no-rights');
@@ -277,10 +348,9 @@ describeWith(chromiumTool())('every state of the page', () => {
 
   it('an outage, its timeline as chart and table, a session that ends', async () => {
     const organization = await inAnOutage('dockerhub');
-    const { page, context } = await open(browser, settingsOf(organization), undefined, TALL);
+    const { page, context } = await openNamed(browser, settingsOf(organization), undefined, WIDE);
     await page.getByTestId('degraded').waitFor();
     await seenInEveryWay(page, 'outage');
-    await page.setViewportSize(HIGH);
     await page.getByRole('tab', { name: 'Timeline' }).click();
     await page.getByTestId('chart-masked_error').waitFor();
     await seenInEveryWay(page, 'timeline');
@@ -295,30 +365,156 @@ describeWith(chromiumTool())('every state of the page', () => {
     await page.getByTestId('tag-library/nginx:1.27').getByRole('button').click();
     await page.getByRole('menuitem', { name: 'Check now' }).waitFor();
     await seen(page, 'cached-actions');
-    await page.keyboard.press('Escape');
+    await page.getByRole('menuitem', { name: 'Pin' }).click();
+    await page.getByText('library/nginx:1.27 is pinned').first().waitFor();
+    await seen(page, 'toast');
+    await page.getByTestId('tag-library/nginx:1.27').getByText('Pinned', { exact: true }).waitFor();
+    await page.getByTestId('check-now').click();
+    await page.getByText('Latest failure: it cannot be connected to').nth(1).waitFor();
+    await seen(page, 'toast-of-a-failure');
     await page.getByTestId('warm').click();
     await page.getByTestId('warm-references').fill('library/nginx:1.27\nlibrary/none:1');
     await seen(page, 'fetch');
     await page.getByTestId('start-warm').click();
     await page.getByTestId('warm-progress').waitFor();
     await seen(page, 'fetching');
-    await page.getByRole('button', { name: 'Close', exact: true }).last().click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Close', exact: true }).last().click();
+    await page.getByTestId('warm-note').waitFor();
+    await seen(page, 'fetching-goes-on');
     await page.getByTestId('purge').click();
     await page.getByTestId('preview-purge').waitFor();
     await seen(page, 'purge-choice');
+    await page.getByTestId('purge-older-than').fill('');
+    await page.getByTestId('preview-purge').click();
+    await page.getByText('The period must be a whole number').waitFor();
+    await seen(page, 'purge-mistake');
+    await page.getByTestId('purge-repository').check();
+    await page.getByTestId('purge-repository-name').fill('Not A Repository');
+    await page.getByTestId('preview-purge').click();
+    await page.getByText('Nothing has been purged').waitFor();
+    await seen(page, 'purge-refused');
     await page.getByTestId('purge-all').check();
     await page.getByTestId('preview-purge').click();
     await page.getByTestId('confirm-purge').waitFor();
     await seen(page, 'purge-preview');
+    await seenNarrow(page, 'purge-preview');
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('tab', { name: 'Client set-up' }).click();
     await page.getByTestId('client-setup').waitFor();
-    await page.setViewportSize(TALL);
     await seenInEveryWay(page, 'clients');
-    await page.setViewportSize(WIDE);
     await context.clearCookies();
     await page.getByRole('dialog', { name: 'Your session has ended' }).waitFor();
     await seen(page, 'session-ended');
+  });
+
+  it('a cache that is not well: what the upstream refuses, what is not stored, what is not fetched', async () => {
+    const organization = await site.proxying({
+      anonymous_pull: false,
+      upstream_registry_username: 'bot',
+      upstream_registry_password: 'x',
+    });
+    const { page } = await open(browser, settingsOf(organization), undefined, WIDE);
+    await page.getByTestId('check-now').click();
+    await page.getByTestId('upstream-status-label').getByText('Up').waitFor();
+    const at = new Date(site.clock.now() - 20 * 60_000).toISOString();
+    const unwell = {
+      storage: { status: 'failing', last_failure_at: at },
+      quota: { status: 'full', limit_bytes: 2 ** 40, used_bytes: 2 ** 40, last_not_stored_at: at },
+      rate_limit: { limit: 100, remaining: 4, at, low: true },
+      hold: { held: true, reason: 'upstream_down', since: at, until: null },
+    };
+    const kinds = {
+      credentials_rejected: 'denied',
+      prefetch_failed: 'timeout',
+      integrity_failure: 'integrity',
+      not_stored: 'storage',
+    };
+    await page.route('**/proxycache/health', async (route) => {
+      const response = await route.fetch();
+      const health = (await response.json()) as { readonly missing: object; readonly last_24h: object };
+      const counts = Object.fromEntries(
+        Object.entries(kinds).map(([kind, failureClass]) => [kind, { [failureClass]: 3 }]),
+      );
+      const latest = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, at]));
+      const missing = { ...health.missing, given_up: 2 };
+      await route.fulfill({
+        response,
+        json: { ...health, ...unwell, missing, last_24h: { ...health.last_24h, counts, latest } },
+      });
+    });
+    for (const id of [
+      'credentials-rejected',
+      'storage-failing',
+      'quota-full',
+      'integrity-failure',
+      'rate-limit-low',
+      'prefetch-failed',
+      'hold',
+    ]) {
+      await page.getByTestId(`warning-${id}`).waitFor();
+    }
+    await seenInEveryWay(page, 'unwell');
+    await page.getByRole('tab', { name: 'Client set-up' }).click();
+    await page.getByTestId('clients-sign-in').waitFor();
+    await seenInEveryWay(page, 'clients-sign-in');
+    await page.route('**/proxycache/health', (route) =>
+      route.fulfill({ status: 503, json: { detail: 'the database cannot be reached' } }),
+    );
+    await page.getByTestId('not-refreshed').waitFor({ timeout: 60_000 });
+    await seen(page, 'not-refreshed');
+    await page.route('**/proxycache/events**', (route) =>
+      route.fulfill({ status: 503, json: { detail: 'the database cannot be reached' } }),
+    );
+    await page.getByRole('tab', { name: 'Timeline' }).click();
+    await page.getByText('The timeline could not be loaded').waitFor({ timeout: 60_000 });
+    await seen(page, 'timeline-failed');
+  });
+
+  it('names as long as they may be, and cached images of every kind', async () => {
+    const organization = await site.organization(`o${'rganization'.repeat(20)}`.slice(0, 39));
+    const path = `/api/v1/organization/${organization}/proxycache`;
+    const upstream = `${'registry-with-a-long-name.'.repeat(7)}example.com:${site.upstream.port}`;
+    const settings = {
+      upstream_registry: upstream,
+      insecure: true,
+      anonymous_pull: true,
+      prefetch: 'off',
+      staleness_period_s: 3_600,
+    };
+    expect((await site.breakwater.api('POST', path, settings)).status).toBe(201);
+    const long = `team/${'a'.repeat(200)}`;
+    for (const [repository, tag] of [
+      [long, 'v1'],
+      ['team/app', 'lapsed'],
+      ['team/app', 'pinned'],
+    ] as const) {
+      site.upstream.add(repository, tag, buildImage({ seed: tag }));
+      await pullWhole(organization, repository, tag);
+      if (tag === 'lapsed') site.clock.advance({ minutes: 90 });
+    }
+    await site.breakwater.api('POST', `${path}/pin`, { references: ['team/app:pinned'] });
+    const { page } = await open(browser, settingsOf(organization), undefined, WIDE);
+    await page.route('**/proxycache/tags**', async (route) => {
+      const response = await route.fetch();
+      const found = (await response.json()) as { readonly tags: readonly { readonly reference: string }[] };
+      const tags = found.tags.map((tag) => ({ ...tag, complete: !tag.reference.startsWith(long) }));
+      await route.fulfill({ response, json: { ...found, tags } });
+    });
+    await page.getByTestId('staleness-period-input').waitFor();
+    await seenInEveryWay(page, 'long');
+    await page.getByRole('tab', { name: 'Cached images' }).click();
+    await page.getByTestId('tag-team/app:pinned').getByText('Pinned', { exact: true }).waitFor();
+    await page.getByTestId('tag-team/app:lapsed').getByText('Lapsed', { exact: true }).waitFor();
+    await page.getByTestId(`tag-${long}:v1`).getByText('Incomplete').waitFor();
+    await seenInEveryWay(page, 'cached-long');
+    await page.getByTestId(`tag-${long}:v1`).getByRole('button').click();
+    await page.getByRole('menuitem', { name: 'Purge' }).click();
+    await page.getByTestId('confirm-purge').waitFor();
+    await seenNarrow(page, 'purge-long');
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('tab', { name: 'Client set-up' }).click();
+    await page.getByTestId('client-setup').waitFor();
+    await seenNarrow(page, 'clients-long');
   });
 
   it('nothing to show on the timeline', async () => {

@@ -1,16 +1,18 @@
+import { useWidth } from '../parts/use-width.js';
 import { clockPicture, type Stretch } from '../words/clock-picture.js';
 import { durationWords } from '../words/duration.js';
 import type { Clocks } from '../words/period-sentences.js';
 
-const WIDTH = 600;
+/** CSS pixels: at most, and before the real width is known. */
+const MOST_WIDTH = 600;
 /** From top to bottom: what runs from the last confirmation with its times, then what runs from the last pull. */
 const HEIGHT = 122;
 const STATES_Y = 18;
 const STATES_HEIGHT = 18;
 const KEPT_Y = 84;
 const KEPT_HEIGHT = 10;
-/** Times closer than this part of the line would be written over each other. */
-const LEGIBLE = 0.16;
+/** Times closer than this would be written over each other. CSS pixels. */
+const LEGIBLE = 90;
 const COLORS: Readonly<Record<Stretch['state'], string>> = {
   fresh: 'var(--pf-t--global--color--status--success--default)',
   shielded: 'var(--pf-t--global--color--status--info--default)',
@@ -27,6 +29,8 @@ const NAMES: Readonly<Record<Stretch['state'], string>> = {
 /** When an image is asked for, how long it is shielded, and how long it is kept: on one line, and in words below. */
 export function ClocksFigure({ clocks }: { readonly clocks: Clocks }) {
   const { stretches, marks, keptForEver } = clockPicture(clocks);
+  const [figure, available] = useWidth<HTMLElement>(MOST_WIDTH);
+  const width = Math.min(available, MOST_WIDTH);
   const ends: Readonly<Record<Stretch['state'], number>> = {
     fresh: Math.min(clocks.checkS ?? clocks.stalenessS, clocks.stalenessS),
     shielded: clocks.stalenessS,
@@ -37,18 +41,18 @@ export function ClocksFigure({ clocks }: { readonly clocks: Clocks }) {
   );
   const times = [
     ...(staleness === undefined ? [] : [staleness]),
-    ...(check !== undefined && staleness !== undefined && staleness.at - check.at > LEGIBLE ? [check] : []),
+    ...(check !== undefined && staleness !== undefined && (staleness.at - check.at) * width > LEGIBLE ? [check] : []),
   ];
   return (
-    <figure data-testid="clocks-figure" style={{ margin: 0 }}>
+    <figure ref={figure} data-testid="clocks-figure" style={{ margin: 0 }}>
       <figcaption>
         <strong>What becomes of a cached image</strong> (not to scale)
       </figcaption>
       <svg
-        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-        width="100%"
+        width={width}
+        height={HEIGHT}
         aria-hidden="true"
-        style={{ maxWidth: WIDTH, display: 'block', marginBlock: 'var(--pf-t--global--spacer--sm)' }}
+        style={{ display: 'block', marginBlock: 'var(--pf-t--global--spacer--sm)' }}
       >
         <text x={0} y={STATES_Y - 6} {...TEXT}>
           After its last confirmation
@@ -56,16 +60,16 @@ export function ClocksFigure({ clocks }: { readonly clocks: Clocks }) {
         {stretches.map(({ state, from, to }) => (
           <rect
             key={state}
-            x={from * WIDTH}
+            x={from * width}
             y={STATES_Y}
-            width={Math.max(2, (to - from) * WIDTH - 2)}
+            width={Math.max(2, (to - from) * width - 2)}
             height={STATES_HEIGHT}
             rx={3}
             fill={COLORS[state]}
           />
         ))}
         {times.map(({ clock, at, seconds }) => (
-          <Time key={clock} at={at} y={STATES_Y + STATES_HEIGHT} seconds={seconds} />
+          <Time key={clock} x={at * width} y={STATES_Y + STATES_HEIGHT} seconds={seconds} />
         ))}
         <text x={0} y={KEPT_Y - 6} {...TEXT}>
           After its last pull
@@ -73,13 +77,13 @@ export function ClocksFigure({ clocks }: { readonly clocks: Clocks }) {
         <rect
           x={0}
           y={KEPT_Y}
-          width={(keptForEver ? 1 : (expiration?.at ?? 0)) * WIDTH}
+          width={(keptForEver ? 1 : (expiration?.at ?? 0)) * width}
           height={KEPT_HEIGHT}
           rx={3}
           fill={KEPT_COLOR}
         />
         {expiration === undefined ? null : (
-          <Time at={expiration.at} y={KEPT_Y + KEPT_HEIGHT} seconds={expiration.seconds} />
+          <Time x={expiration.at * width} y={KEPT_Y + KEPT_HEIGHT} seconds={expiration.seconds} />
         )}
       </svg>
       <ul style={{ listStyle: 'none', paddingInlineStart: 0 }}>
@@ -98,12 +102,11 @@ export function ClocksFigure({ clocks }: { readonly clocks: Clocks }) {
 }
 
 /** A time below the place where it stands on a line. */
-function Time({ at, y, seconds }: { readonly at: number; readonly y: number; readonly seconds: number }) {
-  const x = at * WIDTH;
+function Time({ x, y, seconds }: { readonly x: number; readonly y: number; readonly seconds: number }) {
   return (
     <>
       <line x1={x - 1} x2={x - 1} y1={y} y2={y + 6} stroke={TEXT.fill} />
-      <text x={Math.max(0, x)} y={y + 19} textAnchor={at < 0.1 ? 'start' : 'middle'} {...TEXT}>
+      <text x={x} y={y + 19} textAnchor={x < LEGIBLE / 2 ? 'start' : 'middle'} {...TEXT}>
         {durationWords(seconds)}
       </text>
     </>

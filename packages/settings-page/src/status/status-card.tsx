@@ -174,7 +174,10 @@ function DegradedAlert({ health, stalenessS, now }: StatusProps) {
       : `Images confirmed within the last ${durationWords(stalenessS)} are still served. A longer staleness period takes effect with the next pull.`;
   return (
     <Alert component="p" isInline variant="warning" title={upstreamSentence(health, now)} data-testid="degraded">
-      <p>{protection}</p>
+      <p>
+        {protection}
+        {health.hold.held ? ' Nothing of it expires meanwhile.' : ''}
+      </p>
       <p>
         {latestFailureSentence(health)} {advice}
       </p>

@@ -39,8 +39,8 @@ export function TagsTable({ tags, now, mayWrite, sort, checking, onSort, onCheck
           <Th sort={sortable('reference')}>Image</Th>
           <Th>State</Th>
           <Th sort={sortable('confirmed')}>Confirmed</Th>
-          <Th>Still fresh</Th>
-          <Th>Still shielded</Th>
+          <Th modifier="nowrap">Still fresh</Th>
+          <Th modifier="nowrap">Still shielded</Th>
           <Th sort={sortable('last_pull')}>Last pull</Th>
           <Th>Still kept</Th>
           <Th>Size</Th>

@@ -41,6 +41,8 @@ test.each([
   [0, '0 seconds'],
   [1, '1 second'],
   [61, '1 minute 1 second'],
+  [599, '9 minutes 59 seconds'],
+  [601, '10 minutes'],
   [3_600, '1 hour'],
   [86_399, '23 hours 59 minutes'],
   [255_600, '2 days 23 hours'],

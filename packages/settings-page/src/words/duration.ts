@@ -10,6 +10,8 @@ export interface TypedPeriod {
 
 export const UNIT_SECONDS: Readonly<Record<Unit, number>> = { days: 86_400, hours: 3_600, minutes: 60, seconds: 1 };
 
+const NO_SECONDS_FROM_S = 600;
+
 /** Longest period that the API takes, in seconds: ten years. */
 export const LONGEST_S = 315_360_000;
 
@@ -33,7 +35,10 @@ export function parsePeriod({
   return seconds <= LONGEST_S ? { seconds } : { problem: right };
 }
 
-/** A length of time in words, in its two largest units and never rounded up: "2 days 23 hours". */
+/**
+ * A length of time in words, in its two largest units and never rounded up: "2 days 23 hours". From ten minutes on seconds are
+ * left out: what goes on for longer is not read by the second.
+ */
 export function durationWords(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const first = UNITS.find((unit) => whole >= UNIT_SECONDS[unit]);
@@ -41,7 +46,8 @@ export function durationWords(seconds: number): string {
   const second = UNITS[UNITS.indexOf(first) + 1];
   const parts = [counted(Math.floor(whole / UNIT_SECONDS[first]), first)];
   const rest = second === undefined ? 0 : Math.floor((whole % UNIT_SECONDS[first]) / UNIT_SECONDS[second]);
-  if (second !== undefined && rest > 0) parts.push(counted(rest, second));
+  const isLegible = second !== 'seconds' || whole < NO_SECONDS_FROM_S;
+  if (second !== undefined && rest > 0 && isLegible) parts.push(counted(rest, second));
   return parts.join(' ');
 }
 

@@ -84,6 +84,7 @@ test('wrong bytes, a rate limit, incomplete images, a collection that waits', ()
   expect(said(day('prefetch_failed', { timeout: 5 }))).toEqual([]);
   const hold = { held: true, reason: 'upstream_down', since: AT, until: null };
   expect(said({ hold })[0]).toMatch(/^info hold: /);
+  expect(said({ hold, status: 'down' })).toEqual([]);
 });
 
 test('the worst comes first', () => {

@@ -132,13 +132,14 @@ function prefetchWarning({ last_24h, missing }: Health, now: number): HealthWarn
   };
 }
 
-function holdNote({ hold }: Health): HealthWarning | undefined {
-  if (!hold.held) return undefined;
+/** While the upstream is down it is said there. */
+function holdNote({ hold, status, upstream }: Health): HealthWarning | undefined {
+  if (!hold.held || status === 'down') return undefined;
   return {
     id: 'hold',
     variant: 'info',
-    title: 'Nothing is removed while the upstream is down',
-    advice: 'Expiration waits, so that what is cached outlives the outage.',
+    title: 'Expiration waits',
+    advice: `Garbage collection takes nothing that came from ${upstream}: when it looked last, ${upstream} was out of reach.`,
   };
 }
 
