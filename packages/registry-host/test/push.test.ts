@@ -279,6 +279,65 @@ describe('removal', () => {
   });
 });
 
+describe('conditions (RFC 9110, 13.1)', () => {
+  const index = (seed: string) =>
+    manifestOf(OCI_INDEX, { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [], annotations: { seed } });
+  const put = (target: PushTarget, reference: string, seed: string, headers: Readonly<Record<string, string>>) => {
+    const { mediaType, bytes } = index(seed);
+    const path = `/v2/${target.name}/manifests/${reference}`;
+    return writeRequest(target, 'PUT', path, { headers: { 'content-type': mediaType, ...headers }, body: bytes });
+  };
+  const remove = (target: PushTarget, reference: string, headers: Readonly<Record<string, string>>) =>
+    writeRequest(target, 'DELETE', `/v2/${target.name}/manifests/${reference}`, { headers });
+  const etag = (seed: string) => `"${index(seed).digest}"`;
+
+  test('a tag is pushed only while it is what the pusher takes it for', async () => {
+    const target = repository();
+    const statuses = async (...given: readonly (readonly [string, Readonly<Record<string, string>>])[]) => {
+      const found = [];
+      for (const [seed, headers] of given) found.push((await put(target, 'v1', seed, headers)).status);
+      return found;
+    };
+    expect(await statuses(['a', { 'if-match': '*' }], ['a', { 'if-match': etag('a') }])).toEqual([412, 412]);
+    expect(await statuses(['a', { 'if-none-match': '*' }], ['b', { 'if-none-match': '*' }])).toEqual([201, 412]);
+    expect(await statuses(['b', { 'if-match': etag('b') }], ['b', { 'if-match': `W/${etag('a')}` }])).toEqual([
+      412, 412,
+    ]);
+    expect(await statuses(['b', { 'if-match': `"x", ${etag('a')}` }], ['c', { 'if-match': '*' }])).toEqual([201, 201]);
+    expect(await statuses(['d', { 'if-none-match': etag('c') }])).toEqual([400]);
+    const refused = await put(target, 'v1', 'd', { 'if-match': etag('a') });
+    expect([refused.code, JSON.parse(refused.text).errors[0].detail]).toEqual(['DENIED', { reason: 'precondition' }]);
+    const now = await writeRequest(target, 'HEAD', `/v2/${target.name}/manifests/v1`);
+    expect(now.headers.get('etag')).toBe(etag('c'));
+    expect((await remove(target, 'v1', { 'if-match': etag('a') })).status).toBe(412);
+    expect((await remove(target, 'v1', { 'if-match': etag('c') })).status).toBe(202);
+    expect((await remove(target, 'v1', { 'if-match': etag('c') })).status).toBe(404);
+  });
+
+  test('of many pushers that take it for the same, one is right', async () => {
+    const target = repository();
+    await put(target, 'v1', 'first', {});
+    const seeds = Array.from({ length: 8 }, (_, at) => `pusher ${at}`);
+    const race = async (headers: Readonly<Record<string, string>>, reference: string) =>
+      (await Promise.all(seeds.map((seed) => put(target, reference, seed, headers))))
+        .map(({ status }) => status)
+        .sort();
+    expect(await race({ 'if-match': etag('first') }, 'v1')).toEqual([201, ...Array(7).fill(412)]);
+    expect(await race({ 'if-none-match': '*' }, 'new')).toEqual([201, ...Array(7).fill(412)]);
+  });
+
+  test('a manifest by its digest is there or not', async () => {
+    const target = repository();
+    const { digest } = index('a');
+    expect((await put(target, digest, 'a', { 'if-match': '*' })).status).toBe(412);
+    expect((await put(target, digest, 'a', { 'if-none-match': '*' })).status).toBe(201);
+    expect((await put(target, digest, 'a', { 'if-none-match': '*' })).status).toBe(412);
+    expect((await put(target, digest, 'a', { 'if-match': etag('a') })).status).toBe(201);
+    expect((await remove(target, digest, { 'if-match': etag('b') })).status).toBe(412);
+    expect((await remove(target, digest, { 'if-match': etag('a') })).status).toBe(202);
+  });
+});
+
 describe('referrers', () => {
   test('are listed page by page, by type, and stay as long as their subject', async () => {
     const clock = movableClock(Date.now());

@@ -34,7 +34,8 @@ import type {
   RepositoryContent,
   TagPointing,
 } from '../hosted/hosted-content.js';
-import { pushManifest } from '../hosted/push-manifest.js';
+import { currentDigest, pushManifest } from '../hosted/push-manifest.js';
+import { conditionFailed, holds, writeConditionOf } from '../hosted/write-condition.js';
 import { isContentDamaged } from '../storage/storage-error.js';
 import type { BlobUploads } from '../uploads/blob-uploads.js';
 
@@ -146,17 +147,37 @@ async function answerManifestRoute(
     }
     case 'PUT':
       return pushManifest(parts, request, response, { repository, reference, query });
-    case 'DELETE': {
-      const removed =
-        reference.kind === 'tag'
-          ? await parts.content.removeTag(repository, reference.tag)
-          : await parts.content.removeManifest(repository, reference.digest);
-      if (!removed) throw new RegistryError('MANIFEST_UNKNOWN');
+    case 'DELETE':
+      await removeReference(parts, request, repository, reference);
       return answerEmpty(response, 202);
-    }
     default:
       throw notAllowed('GET, HEAD, PUT, DELETE');
   }
+}
+
+async function removeReference(
+  parts: ServingParts,
+  request: IncomingMessage,
+  repository: Repository,
+  reference: Reference,
+): Promise<void> {
+  const condition = writeConditionOf(request);
+  if (condition !== undefined) {
+    const current = await currentDigest(parts, repository, reference);
+    // What is not there is 404, whatever it should have been (RFC 9110, 13.2.1).
+    if (current !== undefined && !holds(condition, current)) throw conditionFailed();
+  }
+  if (reference.kind === 'tag' && condition !== undefined && condition !== 'nothing') {
+    if ((await parts.tags.move(repository, reference.tag, condition, undefined)) === 'moved') return;
+    throw (await parts.tags.resolve(repository, reference.tag)) === undefined
+      ? new RegistryError('MANIFEST_UNKNOWN')
+      : conditionFailed();
+  }
+  const removed =
+    reference.kind === 'tag'
+      ? await parts.content.removeTag(repository, reference.tag)
+      : await parts.content.removeManifest(repository, reference.digest);
+  if (!removed) throw new RegistryError('MANIFEST_UNKNOWN');
 }
 
 async function answerBlobRoute(

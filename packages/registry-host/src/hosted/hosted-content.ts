@@ -6,6 +6,7 @@ import type {
   RepositoryName,
   Tag,
 } from '@breakwater/registry-core';
+import type { WriteCondition } from './write-condition.js';
 
 /** What takes content out of hosted repositories. Each is false when there was nothing to take out. */
 export interface ContentRemoval {
@@ -52,4 +53,14 @@ export interface ReferrerLists {
 export interface TagPointing {
   /** False when the repository has no such manifest. */
   point(repository: Repository, tag: Tag, digest: Digest): Promise<boolean>;
+  /**
+   * Points a tag at a manifest, or with `undefined` takes it away, if it is then as `condition` wants it: what comes in
+   * between is not overwritten.
+   */
+  move(
+    repository: Repository,
+    tag: Tag,
+    condition: WriteCondition,
+    to: Digest | undefined,
+  ): Promise<'moved' | 'no manifest' | 'changed'>;
 }

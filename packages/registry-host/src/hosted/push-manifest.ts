@@ -14,14 +14,16 @@ import {
   RegistryError,
   type Repository,
   type Tag,
+  type TagStore,
 } from '@breakwater/registry-core';
 import { answerEmpty, readBody } from '@breakwater/registry-http';
 import type { RepositoryContent, TagPointing } from './hosted-content.js';
+import { conditionFailed, holds, type WriteCondition, writeConditionOf } from './write-condition.js';
 
 /** What a pushed manifest is put into. */
 export interface PushParts {
   readonly manifests: ManifestStore;
-  readonly tags: TagPointing;
+  readonly tags: TagPointing & Pick<TagStore, 'resolve'>;
   readonly content: RepositoryContent;
   /** Largest manifest in bytes that is taken. */
   readonly maxManifestBytes: number;
@@ -46,15 +48,16 @@ export async function pushManifest(
 ): Promise<void> {
   const { repository, reference } = target;
   const tags = pushedTags(reference, target.query);
+  const condition = writeConditionOf(request);
+  if (condition !== undefined && !holds(condition, await currentDigest(parts, repository, reference)))
+    throw conditionFailed();
   const bytes = await readManifest(request, parts.maxManifestBytes);
   const manifest = parseManifest(bytes, bareMediaType(request.headers['content-type']), parts.maxManifestBytes);
   const digest = pushedDigest(reference, bytes);
   const warning = await checkContent(parts.content, repository, manifest);
   await parts.manifests.put(repository, { digest, mediaType: manifest.mediaType, bytes });
-  for (const tag of tags) {
-    if (await parts.tags.point(repository, tag, digest)) continue;
-    throw new RegistryError('MANIFEST_UNKNOWN', `the manifest was removed before the tag ${tag} could point at it`);
-  }
+  const tagCondition = reference.kind === 'tag' ? condition : undefined;
+  for (const tag of tags) await pointTag(parts.tags, repository, tag, digest, tagCondition);
   answerEmpty(response, 201, {
     location: `/v2/${repository.organization}/${repository.name}/manifests/${digest}`,
     'docker-content-digest': digest,
@@ -62,6 +65,34 @@ export async function pushManifest(
     ...(reference.kind === 'digest' && tags.length > 0 ? { 'oci-tag': tags.join(', ') } : {}),
     ...(warning === undefined ? {} : { warning: `299 - "${warning}"` }),
   });
+}
+
+/** What stands now where something is to be pushed or deleted. */
+export async function currentDigest(
+  { manifests, tags }: Pick<PushParts, 'manifests' | 'tags'>,
+  repository: Repository,
+  reference: Reference,
+): Promise<Digest | undefined> {
+  if (reference.kind === 'tag') return tags.resolve(repository, reference.tag);
+  return (await manifests.get(repository, reference.digest)) === undefined ? undefined : reference.digest;
+}
+
+async function pointTag(
+  tags: TagPointing,
+  repository: Repository,
+  tag: Tag,
+  digest: Digest,
+  condition: WriteCondition | undefined,
+): Promise<void> {
+  const moved =
+    condition === undefined
+      ? (await tags.point(repository, tag, digest))
+        ? 'moved'
+        : 'no manifest'
+      : await tags.move(repository, tag, condition, digest);
+  if (moved === 'changed') throw conditionFailed();
+  if (moved === 'moved') return;
+  throw new RegistryError('MANIFEST_UNKNOWN', `the manifest was removed before the tag ${tag} could point at it`);
 }
 
 function pushedTags(reference: Reference, query: string): readonly Tag[] {

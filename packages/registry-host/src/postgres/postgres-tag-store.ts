@@ -7,7 +7,15 @@ import {
   type TagStore,
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
+import type { WriteCondition } from '../hosted/write-condition.js';
 import { repositoryColumns, selectRows } from './sql.js';
+
+const THE_TAG = `organization = :organization AND repository = :repository AND tag = :tag
+  AND (CAST(:from AS text[]) IS NULL OR digest = ANY(CAST(:from AS text[])))`;
+const MOVED_TAG = `UPDATE hosted_tag SET digest = :digest WHERE ${THE_TAG} RETURNING tag`;
+const NO_TAG = `DELETE FROM hosted_tag WHERE ${THE_TAG} RETURNING tag`;
+const NEW_TAG = `INSERT INTO hosted_tag (organization, repository, tag, digest)
+  VALUES (:organization, :repository, :tag, :digest) ON CONFLICT DO NOTHING RETURNING tag`;
 
 /** Tags of hosted repositories in Postgres. */
 export class PostgresTagStore implements TagStore {
@@ -68,15 +76,7 @@ export class PostgresTagStore implements TagStore {
     return callDatabase(
       () =>
         this.#database.transaction(async (transaction) => {
-          const links = await selectRows(
-            transaction,
-            `SELECT digest FROM content_link
-              WHERE organization = :organization AND upstream = '' AND repository = :repository
-                AND kind = 'manifest' AND digest = :digest
-                FOR KEY SHARE`,
-            bindings,
-          );
-          if (links.length === 0) return false;
+          if (!(await holdManifest(transaction, bindings))) return false;
           await selectRows(
             transaction,
             `INSERT INTO hosted_tag (organization, repository, tag, digest)
@@ -90,6 +90,32 @@ export class PostgresTagStore implements TagStore {
     );
   }
 
+  /**
+   * As `TagPointing` has it. Not repeated after a lost connection: the second try would find what the first one wrote.
+   *
+   * @throws RegistryError UNAVAILABLE (detail.reason "database")
+   */
+  async move(
+    repository: Repository,
+    tag: Tag,
+    condition: WriteCondition,
+    to: Digest | undefined,
+  ): Promise<'moved' | 'no manifest' | 'changed'> {
+    const from = typeof condition === 'string' ? null : [...condition];
+    const bindings = { ...repositoryColumns(repository), tag, digest: to ?? '', from };
+    return callDatabase(() =>
+      this.#database.transaction(async (transaction) => {
+        if (to !== undefined && !(await holdManifest(transaction, bindings))) return 'no manifest';
+        const moved = await selectRows(
+          transaction,
+          condition === 'nothing' ? NEW_TAG : to === undefined ? NO_TAG : MOVED_TAG,
+          bindings,
+        );
+        return moved.length > 0 ? 'moved' : 'changed';
+      }),
+    );
+  }
+
   /** A repository is there once something is linked to it. */
   async #exists(columns: { readonly organization: string; readonly repository: string }): Promise<boolean> {
     const rows = await selectRows(
@@ -100,4 +126,20 @@ export class PostgresTagStore implements TagStore {
     );
     return rows.length > 0;
   }
+}
+
+/** Keeps a manifest in its repository until the transaction ends; false when it is not there. */
+async function holdManifest(
+  transaction: Knex.Transaction,
+  bindings: Parameters<typeof selectRows>[2],
+): Promise<boolean> {
+  const links = await selectRows(
+    transaction,
+    `SELECT digest FROM content_link
+      WHERE organization = :organization AND upstream = '' AND repository = :repository
+        AND kind = 'manifest' AND digest = :digest
+        FOR KEY SHARE`,
+    bindings,
+  );
+  return links.length > 0;
 }
