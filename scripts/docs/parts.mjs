@@ -223,6 +223,8 @@ async function metrics() {
   addConnectionMetrics(registry, () => ({ open: 0, refused: { all: 0, client: 0 } }));
   const { addRedisMetrics } = await built('registry-host/dist/observe/redis-metrics.js');
   addRedisMetrics(registry, () => undefined);
+  const { addClockMetrics } = await built('registry-host/dist/observe/clock-metrics.js');
+  addClockMetrics(registry, () => 0);
   const rows = registry
     .getMetricsAsArray()
     .map(({ name, labelNames, help }) => [code(name), labelNames.map(code).join(', '), help]);

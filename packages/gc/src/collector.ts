@@ -122,6 +122,8 @@ export class Collector {
       freed_bytes: report.freed.bytes,
     };
     if (report.outcome === 'failed') this.parts.logger.warn(fields, 'gc run failed');
+    else if (report.outcome === 'skipped')
+      this.parts.logger.warn({ ...fields, skipped: report.skipped }, 'gc run skipped');
     else this.parts.logger.info(fields, 'gc run');
   }
 }

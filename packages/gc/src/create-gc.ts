@@ -27,7 +27,7 @@ import { pruneRecords } from './postgres/prune-records.js';
 import { recordedRuns } from './postgres/recorded-runs.js';
 import { type RunTimes, runTimes } from './postgres/run-times.js';
 import { QuotaRoom } from './quota-room.js';
-import type { GcReport } from './report.js';
+import type { GcReport, SkipReason } from './report.js';
 import { blankJournal, type DeletionAudit } from './run-journal.js';
 import { Schedule } from './schedule.js';
 import { type GcMiddleware, servedMiddleware } from './served-middleware.js';
@@ -64,6 +64,11 @@ export interface GcOptions {
   readonly staleFiles?: readonly StaleFiles[] | undefined;
   /** Brings store and database together; without it that is left to the host. */
   readonly reconciliation?: Reconciliation | undefined;
+  /**
+   * Asked before each run that deletes: a reason leaves it out, and the report says so. Default never. What the collector
+   * decides by is clocks, and uses written in time; whoever knows that these cannot be trusted just now tells it here.
+   */
+  readonly reasonToSkip?: (() => SkipReason | undefined) | undefined;
   /** Where leases are written; without it the middleware does nothing. */
   readonly use?: ContentUse | undefined;
   /** The most links that are planned at once, and so held in memory. Default 100,000, about 50 MiB. */
@@ -139,6 +144,7 @@ export function createGc(options: GcOptions): Gc {
       graceMs,
       holdMs,
       maxPlannedLinks: options.maxPlannedLinks ?? MAX_PLANNED,
+      reasonToSkip: options.reasonToSkip ?? (() => undefined),
       writeUses: async () => notes?.flush(),
     },
     knex === undefined ? blankJournal : postgresJournal(knex, clock, `${hostname()}/${process.pid}`),

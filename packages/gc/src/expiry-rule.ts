@@ -7,7 +7,7 @@ import type { ExpirableTag, UpstreamCondition } from './ports.js';
  */
 export const USE_MARGIN_MS = 10_000;
 
-/** How old the last word of an upstream may be before a hold is decided on it, ms. */
+/** How old the last answer of an upstream may be before a hold is decided on it, ms. */
 export const HEARD_RECENTLY_MS = 3_600_000;
 
 /** Why a tag goes. */
@@ -16,7 +16,7 @@ export type ExpireReason =
   | 'lapsed'
   /** Its age exceeds the staleness period, and its expiration since the last use has passed. */
   | 'lapsed_and_unused'
-  /** Its organization has more than its quota, and it is among what was pulled the longest ago. */
+  /** Its organization has more than its quota, and it is among what was pulled the longest ago, whatever its age. */
   | 'quota';
 
 /** Why a tag stays by its own facts. */
@@ -29,8 +29,8 @@ export type TagVerdict =
 
 /**
  * The rule, its hold aside: a tag goes only when its age exceeds the staleness period *and* its expiration since the
- * last use has passed *and* it is not pinned, each with the margin for uses that are not written yet. A tag exactly as
- * old as the staleness period stays. A fact that is not a number keeps the tag.
+ * last use has passed *and* it is not pinned, each with the margin for uses that are not written yet. Without an expiration
+ * the staleness period alone decides, and a use moves nothing: then there is no margin. A tag exactly as old stays. A fact that is not a number keeps the tag.
  *
  * @param now ms since the epoch
  */

@@ -44,6 +44,7 @@ export type {
   ReconcileNumbers,
   ReportedLink,
   ReportedTag,
+  SkipReason,
   StaleNumbers,
   StepReport,
   SweepNumbers,

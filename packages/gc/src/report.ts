@@ -115,6 +115,11 @@ export interface SweepNumbers {
   kept: number;
 }
 
+/** Numbers of the step that forgets, where nothing is swept, which manifests tags have left. */
+export interface ForgetNumbers {
+  forgotten: number;
+}
+
 /** Numbers of the step that frees content which nothing links to. */
 export interface DisposeNumbers {
   manifests: number;
@@ -170,11 +175,19 @@ export type StepReport =
   | Step<'check_store', NoNumbers>
   | Step<'expire_tags', ExpireNumbers>
   | Step<'reclaim_for_quota', QuotaNumbers>
+  | Step<'forget_released', ForgetNumbers>
   | Step<'plan_sweep', PlanNumbers>
   | Step<'sweep_manifests' | 'sweep_blobs', SweepNumbers>
   | Step<'dispose', DisposeNumbers>
   | Step<'drop_stale_files', StaleNumbers>
   | Step<'reconcile', ReconcileNumbers>;
+
+/** Why a run is left out this time. */
+export type SkipReason =
+  /** The clock of the database has jumped: what ages say cannot be trusted at once. */
+  | 'clock_jumped'
+  /** The database was not to be had until just now: uses may wait to be written for longer than the margin allows. */
+  | 'database_recovered';
 
 /** What a run did and why; in a dry run, what it would have done. Times are ms since the epoch. */
 export interface GcReport {
@@ -184,9 +197,10 @@ export interface GcReport {
   readonly organization?: OrganizationName;
   /**
    * `failed`: a step ended early, see its `error`. `stopped`: the collector was stopped between two batches. `braked`: it
-   * would have deleted so much that it stopped before it did, see `brake`.
+   * would have deleted so much that it stopped before it did, see `brake`. `skipped`: it did not begin, see `skipped`.
    */
-  readonly outcome: 'done' | 'failed' | 'stopped' | 'braked';
+  readonly outcome: 'done' | 'failed' | 'stopped' | 'braked' | 'skipped';
+  readonly skipped?: SkipReason;
   /** What was too much; in a dry run, what will be. */
   readonly brake?: Braked;
   readonly startedAt: number;

@@ -10,7 +10,7 @@ import type {
 import type { Brake } from './brake.js';
 import type { Holds } from './holds.js';
 import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, StoreReadiness, UpstreamState } from './ports.js';
-import type { StepReport } from './report.js';
+import type { SkipReason, StepReport } from './report.js';
 import type { RunRecord } from './run-journal.js';
 import type { StepClock } from './step-clock.js';
 import type { RunContext } from './steps/run-context.js';
@@ -33,6 +33,8 @@ export interface RunParts {
   readonly holdMs: number;
   /** The most links that are planned at once. */
   readonly maxPlannedLinks: number;
+  /** Asked before a run that deletes: a reason leaves it out. */
+  readonly reasonToSkip: () => SkipReason | undefined;
   /** Writes the uses that this process has noted and not yet written. */
   readonly writeUses: () => Promise<void>;
 }

@@ -4,12 +4,21 @@ import { leaseEnd } from './expiry-rule.js';
 import { Holds } from './holds.js';
 import { LookAhead } from './look-ahead.js';
 import type { LinkSweep } from './ports.js';
-import { type Braked, ContentTally, type GcReport, LinkTally, type StepReport, TagTally } from './report.js';
+import {
+  type Braked,
+  ContentTally,
+  type GcReport,
+  LinkTally,
+  type SkipReason,
+  type StepReport,
+  TagTally,
+} from './report.js';
 import type { RunIdentity, RunParts, RunTools } from './run-parts.js';
 import { StepClock } from './step-clock.js';
 import { noLinks, noPlan, noQuotas, noTags, nothingFreed } from './step-numbers.js';
 import { disposeContent, previewDisposal } from './steps/dispose-content.js';
 import { expireOnRecord, expireTags } from './steps/expire-tags.js';
+import { forgetReleased } from './steps/hand-over.js';
 import { reclaimForQuota } from './steps/reclaim-for-quota.js';
 import { sweepLinks } from './steps/sweep-links.js';
 import type { SweepOutcome } from './steps/sweep-outcome.js';
@@ -38,6 +47,7 @@ class Run {
   readonly #content = new ContentTally();
   readonly #freed = nothingFreed();
   #ended = false;
+  #skipped: SkipReason | undefined;
 
   constructor(
     private readonly parts: RunParts,
@@ -70,7 +80,8 @@ class Run {
 
   async perform(): Promise<GcReport> {
     const { brake } = this.#tools;
-    if (!(await this.#isStoreThere())) return this.#report();
+    this.#skipped = this.identity.dryRun ? undefined : this.parts.reasonToSkip();
+    if (this.#skipped !== undefined || !(await this.#isStoreThere())) return this.#report();
     if (this.identity.dryRun) await this.#plan();
     else if (!(await this.#isBrakedAhead())) await this.#collect();
     if (brake.found !== undefined && !this.identity.dryRun) this.#tellBraked(brake.found);
@@ -114,13 +125,17 @@ class Run {
 
   async #collect(): Promise<void> {
     const { steps, context, holds } = this.#tools;
-    const { sweep, disposal, tags } = this.parts;
+    const { sweep, disposal, tags, released } = this.parts;
     await steps.run('expire_tags', noTags(), (numbers) => expireTags(context, tags, holds, this.#tags, numbers));
     let swept: SweepOutcome = 'done';
     if (sweep !== undefined && !this.#ended) {
       const look = new LookAhead(this.#tools, new TagTally(false, true));
       swept = await sweepInRounds(this.#tools, sweep, look, this.#links);
       if (swept === 'done' && !this.#ended) await this.#reclaimForQuotas(sweep, look);
+    }
+    if (sweep === undefined && released !== undefined && !this.#ended) {
+      // Nobody here looks at them: the host's own collector finds what no tag keeps.
+      await steps.run('forget_released', { forgotten: 0 }, (numbers) => forgetReleased(context, released, numbers));
     }
     if (disposal !== undefined && !this.#ended && this.#tools.brake.found === undefined) {
       await steps.run('dispose', this.#freed, (numbers) => disposeContent(context, disposal, this.#content, numbers));
@@ -214,7 +229,8 @@ class Run {
       runId,
       dryRun,
       ...(organization === undefined ? {} : { organization }),
-      outcome: outcomeOf(steps, dryRun ? undefined : brake),
+      outcome: this.#skipped === undefined ? outcomeOf(steps, dryRun ? undefined : brake) : 'skipped',
+      ...(this.#skipped === undefined ? {} : { skipped: this.#skipped }),
       ...(brake === undefined ? {} : { brake }),
       startedAt,
       finishedAt: this.parts.clock.now(),

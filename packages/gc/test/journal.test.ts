@@ -194,6 +194,23 @@ describe('the audit', () => {
   });
 });
 
+describe('a run that is left out', () => {
+  test('deletes nothing, says why, is on record, and is followed by one that is not; a dry run goes on', async () => {
+    const registry = registryWithOldTags(1);
+    const reasons = ['clock_jumped' as const];
+    const gc = gcOf(registry, { knex: database.knex, reasonToSkip: () => reasons.shift() });
+    const finished: unknown[] = [];
+    gc.events.on('finished', ({ outcome }) => finished.push(outcome));
+    expect(await gc.runOnce({ dryRun: true })).toMatchObject({ outcome: 'done', expiredTotal: 1 });
+    expect(await gc.runOnce()).toMatchObject({ outcome: 'skipped', skipped: 'clock_jumped', steps: [] });
+    expect(registry.removals).toEqual([]);
+    expect(await gc.runOnce()).toMatchObject({ outcome: 'done', expiredTotal: 1 });
+    const runs = await database.knex('gc_run').orderBy('token');
+    expect(runs).toMatchObject([{ state: 'skipped', report: { skipped: 'clock_jumped' } }, { state: 'done' }]);
+    expect(finished).toEqual(['done', 'skipped', 'done']);
+  });
+});
+
 describe('one collector per cluster (G6)', () => {
   test('of several that begin at once one runs, the others answer GC_RUNNING, and nothing goes twice', async () => {
     const registry = registryWithOldTags(250);

@@ -107,6 +107,31 @@ describe('a run', () => {
   });
 });
 
+test('where nothing is swept, what tags have left is forgotten page by page, by a run and by no dry run', async () => {
+  const registry = registryWithIndex();
+  const [digest] = registry.content.keys();
+  let waiting = Array.from({ length: 1_203 }, (_, id) => ({
+    id: String(id),
+    repository: app,
+    digest: digest as never,
+  }));
+  const released = {
+    list: async (_: string | undefined, limit: number) => ({
+      manifests: waiting.slice(0, limit),
+      next: waiting.length > limit ? 'more' : undefined,
+    }),
+    forget: async (ids: readonly string[]) => {
+      waiting = waiting.filter(({ id }) => !ids.includes(id));
+    },
+  };
+  const gc = gcOf(registry, { released, sweep: undefined, disposal: undefined });
+  await gc.runOnce({ dryRun: true });
+  expect(waiting).toHaveLength(1_203);
+  const { steps } = await gc.runOnce();
+  expect(steps.at(-1)).toMatchObject({ name: 'forget_released', forgotten: 1_203 });
+  expect(waiting).toEqual([]);
+});
+
 describe('the hold', () => {
   function registryDueAndDown(): FakeRegistry {
     const registry = registryWithIndex();

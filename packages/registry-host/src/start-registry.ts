@@ -34,10 +34,12 @@ import type { Config } from './config/read-config.js';
 import { loadOrCreateSecret, SecretFileError } from './config/secret-file.js';
 import { parseSecretKey } from './config/secret-key.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres/index.js';
+import { CollectionCaution } from './lifecycle/collection-caution.js';
 import { type DrainPeriods, drain } from './lifecycle/drain.js';
 import { LogRetention } from './lifecycle/log-retention.js';
 import { migrate } from './lifecycle/migrate.js';
 import { ADMINISTRATOR, seedAdministrator, seedOrganizations, withdrawSeededAnonymousPull } from './lifecycle/seeds.js';
+import { addClockMetrics } from './observe/clock-metrics.js';
 import { addConnectionMetrics } from './observe/connection-metrics.js';
 import { logEvents } from './observe/log-events.js';
 import { createMetrics } from './observe/metrics.js';
@@ -237,7 +239,13 @@ export interface Parts {
 /** The wiring. Here the compiler proves that what one package needs of another is what the other has. */
 export function assemble(options: RegistryOptions, database: Knex, secretKey: Uint8Array): Parts {
   const { config, logger, lookup, deadlines, downloads, periods, disk = {} } = options;
-  const postgresClock = options.clock === undefined ? new PostgresClock(database, logger) : undefined;
+  const caution = new CollectionCaution({ now: () => performance.now() });
+  let clockJumps = 0;
+  const onJump = () => {
+    clockJumps += 1;
+    caution.clockJumped();
+  };
+  const postgresClock = options.clock === undefined ? new PostgresClock(database, logger, onJump) : undefined;
   const clock = options.clock ?? (postgresClock as PostgresClock);
   const shared = openSharedState({ redisUrl: config.redisUrl, secretKey, clock, logger });
   const users = new PostgresUsers({ database, clock });
@@ -332,7 +340,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     publicUrl: config.publicUrl,
   };
   const accessChanges = new AccessChanges({
-    changeNumber: () => members.changeNumber(),
+    changeNumber: () => caution.watch(members.changeNumber()),
     onChanged() {
       rights.verifier.forget();
       rights.tokens.forget();
@@ -403,6 +411,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
       },
     ],
     reconciliation: upkeep,
+    reasonToSkip: () => caution.reasonToSkip(),
     use: new PostgresContentUse({ database }),
     graceMs: config.gcGraceS * 1000,
     holdMs: config.gcHoldS * 1000,
@@ -415,6 +424,7 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     files: content.files,
     tasks: storageTasks,
   });
+  addClockMetrics(metrics, () => clockJumps);
   const connections = new ConnectionLimits({
     most: config.maxConnections,
     mostPerClient: config.maxConnectionsPerClient,

@@ -26,7 +26,7 @@ const runQuery = z.strictObject({
 const reportSchema = z.looseObject({
   run_id: z.string(),
   dry_run: z.boolean(),
-  outcome: z.enum(['done', 'failed', 'stopped', 'braked']),
+  outcome: z.enum(['done', 'failed', 'stopped', 'braked', 'skipped']),
   started_at: z.iso.datetime().nullable(),
   finished_at: z.iso.datetime().nullable(),
   expired_total: z.int(),
@@ -39,7 +39,7 @@ const runsQuery = z.strictObject({
 const runSchema = z.strictObject({
   run_id: z.string(),
   holder: z.string().meta({ description: 'the process that made it' }),
-  state: z.enum(['running', 'done', 'failed', 'stopped', 'braked', 'abandoned']),
+  state: z.enum(['running', 'done', 'failed', 'stopped', 'braked', 'skipped', 'abandoned']),
   started_at: z.iso.datetime(),
   heartbeat_at: z.iso.datetime().meta({ description: 'when it last made progress' }),
   finished_at: z.iso.datetime().nullable(),

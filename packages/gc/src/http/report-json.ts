@@ -8,6 +8,7 @@ export function reportJson(report: GcReport): Readonly<Record<string, unknown>> 
     organization: report.organization,
     outcome: report.outcome,
     brake: report.brake,
+    skipped: report.skipped,
     started_at: isoTime(report.startedAt),
     finished_at: isoTime(report.finishedAt),
     steps: report.steps,

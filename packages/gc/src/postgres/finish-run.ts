@@ -3,7 +3,7 @@ import type { GcReport } from '../report.js';
 
 /** Ends a run and keeps its numbers; what it deleted stands in `gc_deletion`. A run that was taken over stays so. */
 export async function finishRun(knex: Knex, report: GcReport): Promise<void> {
-  const { steps, expiredTotal, kept, held, brake, organization, links } = report;
+  const { steps, expiredTotal, kept, held, brake, skipped, organization, links } = report;
   const { manifests, blobs, bytes } = report.freed;
   await knex.raw(
     `UPDATE gc_run SET state = :outcome, finished_at = :finishedAt, heartbeat_at = :finishedAt, report = :summary
@@ -16,6 +16,7 @@ export async function finishRun(knex: Knex, report: GcReport): Promise<void> {
         organization,
         steps,
         brake,
+        skipped,
         expired_total: expiredTotal,
         kept,
         held,

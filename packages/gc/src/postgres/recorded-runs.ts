@@ -7,7 +7,7 @@ export interface RecordedRun {
   readonly token: number;
   /** The process that made it. */
   readonly holder: string;
-  readonly state: 'running' | 'done' | 'failed' | 'stopped' | 'braked' | 'abandoned';
+  readonly state: 'running' | 'done' | 'failed' | 'stopped' | 'braked' | 'skipped' | 'abandoned';
   /** Times are ms since the epoch. */
   readonly startedAt: number;
   readonly heartbeatAt: number;

@@ -1,4 +1,5 @@
 import type { LinkSweep, ManifestKey, ReleasedManifests } from '../ports.js';
+import type { ForgetNumbers } from '../report.js';
 import { MAX_PLANNED } from './plan-sweep.js';
 import { LIST_PAGE, pages, type RunContext, safePoint } from './run-context.js';
 
@@ -10,6 +11,21 @@ export async function handOver(context: RunContext, released: ReleasedManifests,
     if (manifests.length === 0) return;
     await sweep.consider?.(manifests.map(({ repository, digest }) => ({ repository, kind: 'manifest', digest })));
     await released.forget(manifests.map(({ id }) => id));
+    if (next === undefined) return;
+  }
+}
+
+/** Forgets them in batches, where nobody sweeps: the queue would grow for ever. */
+export async function forgetReleased(
+  context: RunContext,
+  released: ReleasedManifests,
+  numbers: ForgetNumbers,
+): Promise<void> {
+  for (;;) {
+    await safePoint(context);
+    const { manifests, next } = await released.list(undefined, LIST_PAGE);
+    if (manifests.length > 0) await released.forget(manifests.map(({ id }) => id));
+    numbers.forgotten += manifests.length;
     if (next === undefined) return;
   }
 }

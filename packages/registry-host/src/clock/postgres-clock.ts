@@ -18,6 +18,8 @@ export class PostgresClock implements Clock {
   constructor(
     private readonly database: Knex,
     private readonly logger: Logger,
+    /** Told of a jump of more than five minutes either way, ms. */
+    private readonly onJump: (ms: number) => void = () => undefined,
   ) {}
 
   now(): number {
@@ -51,6 +53,7 @@ export class PostgresClock implements Clock {
     const jumpMs = base - (this.#base + answeredAt - this.#at);
     if (this.#synced && Math.abs(jumpMs) > NOTEWORTHY_JUMP_MS) {
       this.logger.warn({ jump_ms: Math.round(jumpMs) }, 'the time of Postgres has jumped');
+      this.onJump(jumpMs);
     }
     this.#base = base;
     this.#at = answeredAt;

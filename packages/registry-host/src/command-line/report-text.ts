@@ -1,7 +1,13 @@
-import type { GcReport, ReportedTag, StaleNumbers, StepReport } from '@breakwater/gc';
+import type { GcReport, ReportedTag, SkipReason, StaleNumbers, StepReport } from '@breakwater/gc';
 
 /** The most lines of each sort; all that a report names is in `--json`. */
 const MOST_NAMED = 20;
+
+const SKIPPED: Readonly<Record<SkipReason, string>> = {
+  clock_jumped:
+    'SKIPPED: the clock of the database has jumped by more than five minutes. Look at it; the next run goes on.',
+  database_recovered: 'SKIPPED: the database was not to be had a moment ago. Try again in a quarter of a minute.',
+};
 
 /** A report for people. Pure. */
 export function reportText(report: GcReport): string {
@@ -10,6 +16,7 @@ export function reportText(report: GcReport): string {
   const would = dryRun ? 'would be ' : '';
   const lines = [
     `Run ${report.runId}${dryRun ? ' (dry run, nothing was deleted)' : ''}: ${outcome} in ${took} s`,
+    ...(report.skipped === undefined ? [] : [SKIPPED[report.skipped]]),
     ...(report.organization === undefined ? [] : [`Only organization ${report.organization}`]),
     ...(brake === undefined ? [] : brakeLines(brake.blobs, brake.of, dryRun)),
     '',
