@@ -44,7 +44,7 @@ export function ClocksFigure({ clocks }: { readonly clocks: Clocks }) {
     ...(check !== undefined && staleness !== undefined && (staleness.at - check.at) * width > LEGIBLE ? [check] : []),
   ];
   return (
-    <figure ref={figure} data-testid="clocks-figure" style={{ margin: 0 }}>
+    <figure ref={figure} data-testid="clocks-figure" style={{ margin: 0, contain: 'inline-size' }}>
       <figcaption>
         <strong>What becomes of a cached image</strong> (not to scale)
       </figcaption>

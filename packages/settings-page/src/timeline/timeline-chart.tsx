@@ -89,7 +89,7 @@ function Panel({ title, kind, columns, by, series }: PanelProps) {
   return (
     <figure
       ref={figure}
-      style={{ margin: 0, marginBlockEnd: 'var(--pf-t--global--spacer--md)' }}
+      style={{ margin: 0, contain: 'inline-size', marginBlockEnd: 'var(--pf-t--global--spacer--md)' }}
       data-testid={`chart-${kind}`}
     >
       <figcaption>
