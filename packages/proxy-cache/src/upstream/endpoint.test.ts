@@ -27,8 +27,9 @@ describe('endpoints', () => {
     expect(endpoint('registry.local:80', true)[0]).toBe('http://registry.local');
   });
 
-  // Names by the grammar of names, but not hosts by that of URLs: an IPv4 address that is none, broken Punycode.
-  test.each(['1.2.3.4.5', '999.1.1.1', 'registry.0x', 'host.1', '[:::]', '[1::2::3]', 'xn--a', 'http://quay.io', ''])(
+  // Names by the grammar of names, but not hosts by that of URLs: an IPv4 address that is none. Broken Punycode is one of
+  // them up to Node 22; from Node 24 on it is a name like any other, which no name server knows.
+  test.each(['1.2.3.4.5', '999.1.1.1', 'registry.0x', 'host.1', '[:::]', '[1::2::3]', 'http://quay.io', ''])(
     '%j is blocked, which is an outage and no bug of ours',
     (upstream) => {
       expect(() => upstreamEndpoint({ upstream, insecure: false })).toThrow(
