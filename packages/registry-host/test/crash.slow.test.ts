@@ -23,7 +23,9 @@ const CYCLES = Number(process.env['BREAKWATER_TEST_CRASH_CYCLES'] ?? 20);
 const BYTES_PER_SECOND = 9_000_000;
 const LAYERS = [3_000_000, 700_000, 20_000];
 const KILLED_WITHIN_MS = 700;
-const SPOOLED = /^(sha(?:256|512)-[0-9a-f]+\.[0-9a-f]{32})(?:\.[^.]+)?\.(?:part|rest)$/;
+/** When it is killed: other moments in each run, the same ones again with the seed that a run has printed. */
+const SEED = Number(process.env['BREAKWATER_TEST_CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const SPOOLED = /^(sha(?:256|512)-[0-9a-f]+\.[0-9a-f]{32})(?:\.[^.]+)?\.(?:part|rest|copy)$/;
 const STORED = /^([0-9a-f]{32})$/;
 
 /** What a killed registry has left, as the next one finds it. */
@@ -43,6 +45,9 @@ test(`F129 to F131: killed ${CYCLES} times in the middle of cold pulls, it loses
     organization = await registry.proxyOrganization({ upstream_registry: upstream.host });
   }
   upstream.fault({ kind: 'drip', bytesPerSecond: BYTES_PER_SECOND }, { match: { kind: 'blob', method: 'GET' } });
+  process.stdout.write(`BREAKWATER_TEST_CRASH_SEED=${SEED}\n`);
+  const moments = randomNumbers(SEED);
+  const hashed = new Set<string>();
   const seen = { resumed: 0, stored: 0, untouched: 0 };
   let registry = await startRegistryProcess(state);
   try {
@@ -51,10 +56,11 @@ test(`F129 to F131: killed ${CYCLES} times in the middle of cold pulls, it loses
       const image = buildImage({ seed: `crash ${cycle}`, layers: LAYERS });
       upstream.add(repository, 'v1', image);
       const broken = pullImage(registry.url, `${organization}/${repository}`, 'v1').catch((error: unknown) => error);
-      // At a random moment of it, the same ones in every run: a failure can be looked for again.
-      await sleep(((cycle * 0.618_034) % 1) * KILLED_WITHIN_MS);
+      await sleep(moments() * KILLED_WITHIN_MS);
       await registry.kill();
       await broken;
+      expect([cycle, await wrongFiles(state, hashed)]).toEqual([cycle, []]);
+      expect([cycle, await rowsWithoutFile(state)]).toEqual([cycle, []]);
 
       const left = await leftBehind(state, repository);
       for (const bytes of left.partial.values()) if (bytes > 0) seen.resumed += 1;
@@ -67,9 +73,10 @@ test(`F129 to F131: killed ${CYCLES} times in the middle of cold pulls, it loses
       await untilStored(state, repository, image);
       expect([cycle, refetched(upstream, left)]).toEqual([cycle, []]);
       expect([cycle, await spooled(state)]).toEqual([cycle, []]);
+      expect([cycle, await wrongFiles(state, hashed)]).toEqual([cycle, []]);
+      expect([cycle, await rowsWithoutFile(state)]).toEqual([cycle, []]);
     }
     expect(await wrongFiles(state)).toEqual([]);
-    expect(await rowsWithoutFile(state)).toEqual([]);
   } finally {
     await registry.kill();
   }
@@ -118,16 +125,20 @@ async function untilStored(state: TestRegistryState, repository: string, image: 
   throw new Error(`${repository} is not stored: ${await spooled(state)}`);
 }
 
-/** Files in the store that are not what they are called. */
-async function wrongFiles({ directory }: TestRegistryState): Promise<readonly string[]> {
+/** Files in the store that are not what they are called. @param hashed those that were looked at before, and have not changed */
+async function wrongFiles({ directory }: TestRegistryState, hashed = new Set<string>()): Promise<readonly string[]> {
   const top = join(directory, 'storage', 'blobs', 'sha256');
   const wrong: string[] = [];
-  for (const entry of await readdir(top, { recursive: true, withFileTypes: true })) {
+  for (const entry of await readdir(top, { recursive: true, withFileTypes: true }).catch(() => [])) {
     if (!entry.isFile()) continue;
-    const hex = entry.parentPath.slice(-64);
+    const path = join(entry.parentPath, entry.name);
+    const { ctimeMs, size } = await stat(path);
+    const version = `${path} ${ctimeMs} ${size}`;
+    if (hashed.has(version)) continue;
+    hashed.add(version);
     const hash = createHash('sha256');
-    await pipeline(createReadStream(join(entry.parentPath, entry.name)), hash);
-    if (!STORED.test(entry.name) || hash.digest('hex') !== hex) wrong.push(join(entry.parentPath, entry.name));
+    await pipeline(createReadStream(path), hash);
+    if (!STORED.test(entry.name) || hash.digest('hex') !== entry.parentPath.slice(-64)) wrong.push(path);
   }
   return wrong;
 }
@@ -145,4 +156,16 @@ async function rowsWithoutFile({ directory, database }: TestRegistryState): Prom
     if (found?.size !== Number(size)) missing.push(`${digest} ${generation}`);
   }
   return missing;
+}
+
+/** Numbers from 0 to 1 that a seed gives, the same ones for the same seed. */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    // Mulberry32.
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
 }
