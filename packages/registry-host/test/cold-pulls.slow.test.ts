@@ -48,12 +48,12 @@ test('a large blob comes whole over an upstream that breaks off every 64 MiB, st
     sha256: layer.digest.slice('sha256:'.length),
     cut: false,
   });
-  // What was read, by where each body began and the next one went on; the last one went to the end.
-  const starts = [...upstream.requests, ...other.requests]
-    .filter(({ server, method }) => server === 'cdn' && method === 'GET')
-    .map(({ headers }) => Number(/^bytes=(\d+)-$/.exec(headers.range ?? 'bytes=0-')?.[1]));
-  const sent = starts.reduce((sum, from) => sum + Math.min(64 * MIB, layer.size - from), 0);
-  expect(starts.length).toBeGreaterThanOrEqual(Math.ceil(layer.size / (64 * MIB)));
+  const gets = [...upstream.requests, ...other.requests].filter(
+    ({ server, method }) => server === 'cdn' && method === 'GET',
+  );
+  expect(gets.length).toBeGreaterThanOrEqual(Math.ceil(layer.size / (64 * MIB)));
   expect(other.count({ server: 'cdn' })).toBeGreaterThan(0);
-  expect(sent).toBeLessThan(1.1 * layer.size);
+  const sentBytes = upstream.sentBytes + other.sentBytes;
+  expect(sentBytes).toBeGreaterThan(layer.size);
+  expect(sentBytes).toBeLessThan(1.1 * layer.size);
 }, 600_000);

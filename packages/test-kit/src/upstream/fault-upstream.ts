@@ -56,6 +56,8 @@ export interface FaultUpstream extends AsyncDisposable {
   readonly openSockets: number;
   /** Connections accepted since the start, by all three servers. */
   readonly acceptedConnections: number;
+  /** Bytes written to connections since the start, by all three servers, heads and all. */
+  readonly sentBytes: number;
   /** Resets every open connection, as a load balancer does that drops its idle ones. */
   dropConnections(): void;
   /** Dies like a process: connections are reset, new ones refused. All three servers unless told. */
@@ -154,6 +156,9 @@ export async function startFaultUpstream(options: FaultUpstreamOptions = {}): Pr
     },
     get acceptedConnections() {
       return all().reduce((sum, listener) => sum + listener.accepted, 0);
+    },
+    get sentBytes() {
+      return all().reduce((sum, listener) => sum + listener.sentBytes, 0);
     },
     dropConnections() {
       for (const listener of all()) listener.destroyConnections();

@@ -25,6 +25,8 @@ export interface Listener {
   readonly openSockets: number;
   /** Connections accepted since the start. */
   readonly accepted: number;
+  /** Bytes written to connections since the start, as the sockets count them. */
+  readonly sentBytes: number;
   /** The connection that a request came over, below TLS. */
   connectionOf(socket: Socket): Socket;
   /** Closes the listening socket and resets every connection, as the end of a process does. */
@@ -41,11 +43,13 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   const sockets = new Map<string, Socket>();
   const http = httpServer(options);
   let accepted = 0;
+  let sentOverClosed = 0;
   const tcp = createTcpServer((socket) => {
     accepted += 1;
     const key = keyOf(socket);
     sockets.set(key, socket);
     socket.once('close', () => {
+      sentOverClosed += socket.bytesWritten;
       if (sockets.get(key) === socket) sockets.delete(key);
     });
     // A peer that resets is what these tests are about; without a listener the error would end the process.
@@ -78,6 +82,9 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     },
     get accepted() {
       return accepted;
+    },
+    get sentBytes() {
+      return [...sockets.values()].reduce((sum, socket) => sum + socket.bytesWritten, sentOverClosed);
     },
     connectionOf: (socket) => sockets.get(keyOf(socket)) ?? socket,
     destroyConnections,
