@@ -1,5 +1,6 @@
 export { nodeSpoolDisk, type SpoolDisk } from './blobs/spool-disk.js';
 export { createProxyCache, type PartialFiles, type ProxyCache } from './create-proxy-cache.js';
+export { type CurrentImage, chooseImage, type ImageChoice } from './decision/choose-image.js';
 export { type AnswerDecision, type CheckOutcome, decideAnswer } from './decision/decide-answer.js';
 export { decidePull, type HealthFacts, type PullDecision } from './decision/decide-pull.js';
 export { ageMs, type CachedTagState, cachedTagState } from './decision/freshness.js';
