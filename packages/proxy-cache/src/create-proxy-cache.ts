@@ -11,6 +11,7 @@ import { type ApiOperation, ReadBuffers } from '@breakwater/registry-http';
 import { DownloadLeases } from './blobs/download-leases.js';
 import { DownloadSlots } from './blobs/download-slots.js';
 import { EventLoopLag } from './blobs/event-loop-lag.js';
+import { GatedSpoolDisk } from './blobs/gated-spool-disk.js';
 import { PullThroughBlobs } from './blobs/pull-through-blobs.js';
 import { QuotaGate } from './blobs/quota-gate.js';
 import { type OnDrop, Spool, type SpoolUsage } from './blobs/spool.js';
@@ -195,7 +196,7 @@ export function createProxyCache(given: ProxyCacheOptions): ProxyCache {
     refusals,
     logger,
   );
-  const spool = new Spool(options.spoolDirectory, options.spoolDisk);
+  const spool = new Spool(options.spoolDirectory, new GatedSpoolDisk(options.spoolDisk, options.spoolCalls));
   const lag = new EventLoopLag();
   const slots = new DownloadSlots(options.downloads, lag, (organization) => emit('download-shed', { organization }));
   const shared = { health, upstreams, deadlines, clock, emit, isHeard, failures, refusals, logger };

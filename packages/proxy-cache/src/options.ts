@@ -13,6 +13,7 @@ import {
 } from '@breakwater/registry-core';
 import type { Knex } from 'knex';
 import { DEFAULT_DOWNLOAD_LIMITS, type DownloadLimits } from './blobs/download-slots.js';
+import { DEFAULT_SPOOL_CALLS, type SpoolCallLimits } from './blobs/gated-spool-disk.js';
 import { nodeSpoolDisk, type SpoolDisk } from './blobs/spool-disk.js';
 import { DEFAULT_REFUSAL_LIMITS, type RefusalLimits } from './http/refusal-budget.js';
 import type { AuditLog, ContentFootprint, Lookup, RetentionHolds, StorageQuota } from './ports.js';
@@ -34,8 +35,10 @@ export interface ProxyCacheOptions {
   readonly blobs: BlobStore;
   /** Directory for blobs that are on their way. On the same file system as the blobs, importing is a rename. */
   readonly spoolDirectory: string;
-  /** Default the machine's own. */
+  /** The file system that the spool is on. Default the machine's own. */
   readonly spoolDisk?: SpoolDisk;
+  /** How much of the thread pool the spool takes; what is not given is as in `DEFAULT_SPOOL_CALLS`. */
+  readonly spoolCalls?: Partial<SpoolCallLimits>;
   /** Whose time all ages and windows are measured in; `systemClock` will do for one process. */
   readonly clock: Clock;
   /** Where failures are told that no client hears of; pino fits. */
@@ -84,7 +87,15 @@ export interface ProxyCacheOptions {
 export type ResolvedOptions = Required<
   Omit<
     ProxyCacheOptions,
-    'deadlines' | 'downloads' | 'footprint' | 'holds' | 'quota' | 'refusals' | 'sharedTokens' | 'upstreamProxyUrl'
+    | 'deadlines'
+    | 'downloads'
+    | 'footprint'
+    | 'holds'
+    | 'quota'
+    | 'refusals'
+    | 'sharedTokens'
+    | 'spoolCalls'
+    | 'upstreamProxyUrl'
   >
 > & {
   readonly upstreamProxyUrl?: string;
@@ -95,18 +106,21 @@ export type ResolvedOptions = Required<
   readonly deadlines: Deadlines;
   readonly downloads: DownloadLimits;
   readonly refusals: RefusalLimits;
+  readonly spoolCalls: SpoolCallLimits;
 };
 
 /** @throws RangeError naming the option that cannot be */
 export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
   const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
   const downloads = { ...DEFAULT_DOWNLOAD_LIMITS, ...options.downloads };
+  const spoolCalls = { ...DEFAULT_SPOOL_CALLS, ...options.spoolCalls };
   const refusals = { ...DEFAULT_REFUSAL_LIMITS, ...options.refusals };
   const resolved = {
     ...options,
     deadlines,
     downloads,
     refusals,
+    spoolCalls,
     maxManifestBytes: options.maxManifestBytes ?? MAX_MANIFEST_BYTES,
     allowedHosts: options.allowedHosts ?? [],
     realms: options.realms ?? [],
@@ -122,6 +136,9 @@ export function resolveOptions(options: ProxyCacheOptions): ResolvedOptions {
   }
   for (const [name, value] of Object.entries(downloads)) {
     if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${name} must be a whole number above 0`);
+  }
+  if (!Number.isSafeInteger(spoolCalls.atOnce) || spoolCalls.atOnce < 2 || !(spoolCalls.longestMs > 0)) {
+    throw new RangeError('spoolCalls must be at least 2 at once, for a number of milliseconds above 0');
   }
   for (const [name, value] of Object.entries(refusals)) {
     const isOff = name === 'burst' && value === 0;

@@ -135,6 +135,33 @@ describe('without a disk', () => {
     expect(ranges().slice(1)).toEqual([undefined, `bytes=${3 * MIB}-`]);
   });
 
+  test('S37: a blob that is larger than the free space is not written at all, and that is told', async () => {
+    await cache.stop();
+    let writes = 0;
+    await start({
+      spoolDisk: {
+        ...nodeSpoolDisk,
+        statfs: async () => ({ bavail: size / 4096 - 1, bsize: 4096 }),
+        writev(...parameters) {
+          writes += 1;
+          return nodeSpoolDisk.writev(...parameters);
+        },
+      },
+    });
+    const told: unknown[] = [];
+    cache.cache.events.on('not-stored', (event) => void told.push(event));
+    const answer = await cache.get(path);
+    expect([isWhole(answer), writes]).toEqual([true, 0]);
+    expect(answer.headers['cache-status']).not.toContain('stored');
+    expect(told).toEqual([expect.objectContaining({ reference: digest, failureClass: 'storage' })]);
+    expect(
+      JSON.stringify(cache.lines.map(({ fields }) => String((fields['err'] as Error | undefined)?.cause))),
+    ).toContain('larger than the');
+    // What is smaller has room.
+    expect((await cache.get(`/v2/acme/app/blobs/${image.config.digest}`)).status).toBe(200);
+    expect(writes).toBe(1);
+  });
+
   test('pieces that do not fit together are cut before the last byte', async () => {
     await cache.stop();
     await start({ spoolDisk: { ...nodeSpoolDisk, writev: full } });

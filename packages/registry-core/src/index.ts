@@ -1,3 +1,4 @@
+export { CallGate } from './call-gate.js';
 export { type Clock, systemClock } from './clock.js';
 export {
   callDatabase,

@@ -80,12 +80,18 @@ import { UploadFiles } from './uploads/upload-files.js';
 import { NameResolver } from './ways-in/name-resolver.js';
 import { waysIn } from './ways-in/ways-in.js';
 
+/**
+ * Of the sixteen threads that `npm start` gives the pool; reads of stored blobs take eight, changes of the store three.
+ * One is left for names and passwords when no disk answers.
+ */
+const SPOOL_CALLS_AT_ONCE = 4;
+
 /** The file system, as the parts that keep content use it; what is not given is the machine's. */
 export interface Disk {
   readonly fileSystem?: FileSystem;
   readonly fileReads?: FileReads;
   readonly spool?: SpoolDisk;
-  /** How long one read of a stored file is waited for, ms. Default 15 seconds. */
+  /** How long one call is waited for, ms. Default 15 seconds for the store, 5 for the spool. */
   readonly longestCallMs?: number;
 }
 
@@ -359,6 +365,10 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     blobs: content.blobs,
     spoolDirectory: join(config.dataDir, 'spool'),
     ...(disk.spool === undefined ? {} : { spoolDisk: disk.spool }),
+    spoolCalls: {
+      atOnce: SPOOL_CALLS_AT_ONCE,
+      ...(disk.longestCallMs === undefined ? {} : { longestMs: disk.longestCallMs }),
+    },
     clock,
     logger,
     allowedHosts: config.upstreamAllowedHosts,

@@ -1,5 +1,5 @@
 import type { OpenBlob } from '@breakwater/registry-core';
-import { isStorageFailure } from './storage-failure.js';
+import { isStorageFailure, mayStillRead } from './storage-failure.js';
 
 /**
  * A blob whose reader goes on with another one of the same content when the disk below the first fails, from the byte that
@@ -22,7 +22,7 @@ export class FailoverBlob implements OpenBlob {
     try {
       return await this.#current.read(buffer, position);
     } catch (error) {
-      if (this.#failover === undefined || this.#closed || !isStorageFailure(error)) throw error;
+      if (this.#failover === undefined || this.#closed || !isStorageFailure(error) || mayStillRead(error)) throw error;
       await this.#switch(error);
     }
     return this.#current.read(buffer, position);
@@ -43,6 +43,7 @@ export class FailoverBlob implements OpenBlob {
     }
     const before = this.#current;
     this.#current = other;
-    await before.close();
+    // A disk that does not answer may not let go of its file either.
+    before.close().catch(() => undefined);
   }
 }

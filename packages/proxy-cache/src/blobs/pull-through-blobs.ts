@@ -31,7 +31,7 @@ import { slowestTransferMs } from './rate-floor.js';
 import { resumedChunks } from './resumed-chunks.js';
 import type { OnDrop, Spool, SpoolUsage } from './spool.js';
 import type { SpoolFile } from './spool-file.js';
-import { isStorageFailure, quotaFull, storageFailure } from './storage-failure.js';
+import { isStorageFailure, noSpace, quotaFull, storageFailure } from './storage-failure.js';
 import { Transfer } from './transfer.js';
 import { UncachedBlob } from './uncached-blob.js';
 
@@ -210,6 +210,8 @@ export class PullThroughBlobs {
     bytes: number,
   ): Promise<void> {
     if ((await this.#storedSize(repository, digest)) !== undefined) return;
+    const freeBytes = await this.parts.spool.freeBytes();
+    if (bytes > freeBytes) throw noSpace(bytes, freeBytes);
     const { isKept, end } = await this.parts.quota.admit(settings, bytes);
     end(false);
     if (!isKept) throw quotaFull();
@@ -398,6 +400,8 @@ export class PullThroughBlobs {
     const content = { organization: repository.organization, repository: repository.name, reference: digest };
     const file = await spool.begin(repository, digest, lease.holder).catch(asStorageFailure);
     await blob.attach(file, 0);
+    // Before the upstream is asked, whose body should not wait for it.
+    const freeBytes = await spool.freeBytes();
     const deadline = new Deadline(this.#closing.signal, deadlines.blobMs);
     // Waiting for a turn was part of it.
     let budgetMs = Math.max(0, fate.firstByteBy - performance.now());
@@ -411,6 +415,11 @@ export class PullThroughBlobs {
         const answer = await this.#open(pull, from, deadline.signal, budgetMs);
         budgetMs = deadlines.clientBudgetMs;
         if (answer.size !== undefined) {
+          const left = answer.size - answer.from;
+          if (left > freeBytes) {
+            answer.body.destroy();
+            throw noSpace(left, freeBytes);
+          }
           deadline.allow(slowestTransferMs(answer.size));
           admission ??= await quota.admit(settings, answer.size);
         }
@@ -423,13 +432,21 @@ export class PullThroughBlobs {
       await transfer.run();
     } catch (error) {
       admission?.end(false);
+      const failure = isUpstreamError(error) || isStorageFailure(error) ? error : storageFailure(error);
+      if (isStorageFailure(failure)) {
+        logger.warn({ err: failure, ...content }, 'a blob goes straight to its clients, without the disk');
+        // Before the disk is asked once more, to clean up: readers can go on without it.
+        blob.fail(failure);
+      }
       const isWrong = isUpstreamError(error) && error.failureClass === 'integrity';
       if (isWrong) failures.tell(settings, content, error, requestId);
       const { reached } = transfer;
-      if (reached > 0) logger.warn({ err: error, ...content, bytes: reached }, 'a blob could be fetched in part only');
+      if (reached > 0 && isUpstreamError(error)) {
+        logger.warn({ err: error, ...content, bytes: reached }, 'a blob could be fetched in part only');
+      }
       const isOfUse = reached > 0 && isUpstreamError(error) && !isWrong && (await lease.isHeld());
       await (isOfUse ? spool.leave(repository, digest, file) : spool.discard(file)).catch(() => undefined);
-      throw isUpstreamError(error) ? error : storageFailure(error);
+      throw failure;
     } finally {
       deadline.clear();
     }

@@ -3,11 +3,19 @@ import * as promises from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 /** What the spool needs of the file system. A test puts faults into one of its own. */
-export interface SpoolDisk
-  extends Pick<
-    typeof promises,
-    'chmod' | 'copyFile' | 'link' | 'mkdir' | 'readdir' | 'readFile' | 'rename' | 'rm' | 'stat' | 'writeFile'
-  > {
+export interface SpoolDisk {
+  chmod(path: string, mode: number): Promise<void>;
+  copyFile(from: string, to: string, mode: number): Promise<void>;
+  link(from: string, to: string): Promise<void>;
+  mkdir(path: string, options: { readonly recursive: true; readonly mode: number }): Promise<unknown>;
+  readdir(path: string): Promise<string[]>;
+  readFile(path: string, encoding: 'utf8'): Promise<string>;
+  rename(from: string, to: string): Promise<void>;
+  rm(path: string, options: { readonly force: true }): Promise<void>;
+  /** Free blocks of the file system for any user, and their size in bytes. */
+  statfs(path: string): Promise<{ readonly bavail: number; readonly bsize: number }>;
+  stat(path: string): Promise<{ readonly size: number; readonly mtimeMs: number }>;
+  writeFile(path: string, text: string, options: { readonly mode: number }): Promise<void>;
   /** @param flags as fs.open has them */
   open(path: string, flags: string | number, mode?: number): Promise<number>;
   close(descriptor: number): Promise<void>;

@@ -11,6 +11,7 @@ import {
 } from '@breakwater/registry-core';
 import { nodeSpoolDisk, type SpoolDisk } from './spool-disk.js';
 import { GROWING_MODE, SpoolFile } from './spool-file.js';
+import { isStorageFailure } from './storage-failure.js';
 
 /** A file that its holder writes to: `<download>.<holder>.part`. */
 const PART = '.part';
@@ -53,6 +54,18 @@ export class Spool {
     return this.#identity;
   }
 
+  /** Bytes that are free on its disk; without end when nobody can say. */
+  async freeBytes(): Promise<number> {
+    try {
+      await this.#make();
+      const { bavail, bsize } = await this.disk.statfs(this.directory);
+      return bavail * bsize;
+    } catch {
+      // Whatever is wrong with the disk, writing to it tells.
+      return Number.POSITIVE_INFINITY;
+    }
+  }
+
   /** A holder's file to write to, with what those before it have left. */
   async begin(repository: Repository, digest: Digest, holder: string): Promise<SpoolFile> {
     await this.#make();
@@ -65,6 +78,7 @@ export class Spool {
       await takeOver(this.disk, longest, path);
       return await SpoolFile.toWrite(this.disk, path, true);
     } catch (error) {
+      if (isStorageFailure(error)) throw error;
       // What is left may be removed, or unreadable, or too much to be copied: it is only a saving.
       for (const each of [longest, copyAt(path), path]) await this.disk.rm(each, { force: true });
       if ((error as { code?: unknown }).code === undefined) throw error;

@@ -1,10 +1,16 @@
 import { join } from 'node:path';
-import { type Digest, digestAlgorithm, digestHex, type OpenBlob, parseDigest } from '@breakwater/registry-core';
-import { CallGate } from './call-gate.js';
+import {
+  CallGate,
+  type Digest,
+  digestAlgorithm,
+  digestHex,
+  type OpenBlob,
+  parseDigest,
+} from '@breakwater/registry-core';
 import { type FileReads, type FileSystem, flush, nodeFileReads, nodeFileSystem } from './file-system.js';
 import { openFile } from './open-file.js';
 import type { BlobGeneration, Damage } from './ports.js';
-import { callStorage, errorCode } from './storage-error.js';
+import { callStorage, errorCode, storeStalled } from './storage-error.js';
 
 type BlobKey = Pick<BlobGeneration, 'digest' | 'generation'>;
 
@@ -27,8 +33,8 @@ const QUARANTINED = /^(sha256|sha512)-([a-f0-9]+)\.([a-f0-9]{32})$/;
 const ALGORITHMS = ['sha256', 'sha512'] as const;
 /** How many reads run at a time: half of the threads that `npm start` gives the pool. */
 const READS_AT_ONCE = 8;
-/** How long one read is waited for, ms (F125). A disk that sleeps wakes up within this. */
-const LONGEST_CALL_MS = 15_000;
+/** How long one call is waited for, ms (F125). A disk that sleeps wakes up within this. */
+export const LONGEST_CALL_MS = 15_000;
 /** How often a file is moved again because its directory was removed, empty, in between. */
 const MOVE_ATTEMPTS = 5;
 
@@ -53,7 +59,7 @@ export class BlobFiles {
     this.#root = options.root;
     this.#fs = options.fileSystem ?? nodeFileSystem;
     this.#reads = options.fileReads ?? nodeFileReads;
-    this.#gate = new CallGate(READS_AT_ONCE, options.longestCallMs ?? LONGEST_CALL_MS);
+    this.#gate = new CallGate(READS_AT_ONCE, options.longestCallMs ?? LONGEST_CALL_MS, storeStalled);
   }
 
   /** The file, if it is there and of the size that it must have; else what is wrong with it. */

@@ -1,12 +1,27 @@
+import type { Stats } from 'node:fs';
 import * as callbacks from 'node:fs';
 import * as promises from 'node:fs/promises';
 import { promisify } from 'node:util';
 
+/** An open file of the store. */
+export interface FileSystemHandle {
+  writeFile(text: string): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** What the blob store needs of the file system to change it. A test puts faults into one of its own. */
-export type FileSystem = Pick<
-  typeof promises,
-  'copyFile' | 'lstat' | 'mkdir' | 'open' | 'readdir' | 'readFile' | 'rename' | 'rmdir' | 'unlink'
->;
+export interface FileSystem {
+  copyFile(from: string, to: string): Promise<void>;
+  lstat(path: string): Promise<Pick<Stats, 'size' | 'ctimeMs' | 'isFile' | 'isDirectory'>>;
+  mkdir(path: string, options: { readonly recursive: true }): Promise<unknown>;
+  open(path: string, flags: string, mode?: number): Promise<FileSystemHandle>;
+  readdir(path: string): Promise<string[]>;
+  readFile(path: string, encoding: 'utf8'): Promise<string>;
+  rename(from: string, to: string): Promise<void>;
+  rmdir(path: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+}
 
 /** The file system of this machine. */
 export const nodeFileSystem: FileSystem = promises;

@@ -2,10 +2,11 @@ import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BlobStore, Clock, ContentDisposal, Logger } from '@breakwater/registry-core';
-import { BlobFiles } from './blob-files.js';
+import { BlobFiles, LONGEST_CALL_MS } from './blob-files.js';
 import { FilesystemContentDisposal } from './content-disposal.js';
-import type { FileReads, FileSystem } from './file-system.js';
+import { type FileReads, type FileSystem, nodeFileSystem } from './file-system.js';
 import { FilesystemBlobStore } from './filesystem-blob-store.js';
+import { gatedFileSystem } from './gated-file-system.js';
 import {
   type BlobCensus,
   type BlobDamages,
@@ -72,15 +73,15 @@ export function createFilesystemContent(options: FilesystemContentOptions): File
   const { rows, manifests, clock, logger, damages, quarantineMs = QUARANTINE_MS, audit = blankAudit } = options;
   const monotonic = options.monotonic ?? { now: () => performance.now() };
   const root = resolve(fileURLToPath(options.url));
-  const fileSystem = options.fileSystem === undefined ? {} : { fileSystem: options.fileSystem };
+  const fileSystem = gatedFileSystem(options.fileSystem ?? nodeFileSystem, options.longestCallMs ?? LONGEST_CALL_MS);
   const files = new BlobFiles({
     root,
-    ...fileSystem,
+    fileSystem,
     ...(options.fileReads === undefined ? {} : { fileReads: options.fileReads }),
     ...(options.longestCallMs === undefined ? {} : { longestCallMs: options.longestCallMs }),
   });
   const events = options.events ?? new EventEmitter<StorageEvents>();
-  const mark = new StoreMark({ root, files, identity: rows, ...fileSystem });
+  const mark = new StoreMark({ root, files, identity: rows, fileSystem });
   const disposal = new FilesystemContentDisposal({ files, mark, manifests, blobs: rows, audit, logger });
   return {
     blobs: new FilesystemBlobStore({

@@ -1,6 +1,5 @@
 import { constants } from 'node:fs';
-import type { OpenBlob } from '@breakwater/registry-core';
-import type { CallGate } from './call-gate.js';
+import type { CallGate, OpenBlob } from '@breakwater/registry-core';
 import type { FileReads } from './file-system.js';
 import type { Damage } from './ports.js';
 import { asStorageError, callStorage, errorCode, isUnreadable, storageError } from './storage-error.js';

@@ -57,6 +57,11 @@ export function asStorageError(doing: string, error: unknown): RegistryError {
   });
 }
 
+/** What a call fails with that the file system has not answered. */
+export function storeStalled(longestMs: number): RegistryError {
+  return storageError('STORE_STALLED', `the file system has not answered for ${longestMs / 1000} s`);
+}
+
 /** True when it is one object that is damaged, and no more. */
 export function isContentDamaged(error: unknown): boolean {
   return isRegistryError(error) && error.detail?.['problem'] === ('CONTENT_DAMAGED' satisfies StorageProblem);

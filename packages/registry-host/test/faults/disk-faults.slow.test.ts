@@ -90,6 +90,12 @@ const ROWS: readonly DiskRow[] = [
   { id: 'F124', title: 'no inodes', fate: (call) => (creates(call) ? 'ENOSPC' : undefined) },
   { id: 'F125', title: 'it does not answer', fate: on('stall', 'reads open'), A: 'refetched', D: 'kept' },
   { id: 'F125', title: 'it stops answering', fate: on('stall', 'reads read'), A: 'storage', D: 'kept' },
+  { id: 'F125', title: 'it does not answer where blobs arrive', fate: on('stall', 'spool mkdir', 'spool open') },
+  { id: 'F125', title: 'it stops answering while a blob is written', fate: on('stall', 'spool writev') },
+  { id: 'F125', title: 'it stops answering while a blob is read', fate: on('stall', 'spool read'), D: 'kept' },
+  { id: 'F125', title: 'it stops answering when a file is flushed', fate: on('stall', 'spool fsync') },
+  { id: 'F125', title: 'it stops answering when a file is moved', fate: on('stall', 'store rename') },
+  { id: 'F125', title: 'it stops answering when a directory is flushed', fate: on('stall', 'store handle.sync') },
 ];
 
 let disk: FaultyDisk;
@@ -235,6 +241,24 @@ test('F125: while one disk does not answer, what needs no disk goes on', async (
   expect(stalled).toBeGreaterThan(0);
   expect(stalled).toBeLessThanOrEqual(8);
   expect(manifest.status).toBe(200);
+});
+
+test('F125: while the disk of the spool does not answer, it holds few threads, and every client has its blob', async () => {
+  await prepare();
+  const images = Array.from({ length: 6 }, (_, n) => buildImage({ seed: `stalled ${n}`, layers: [SIZE] }));
+  images.forEach((image, n) => void upstream.add(`stalled${n}`, 'v1', image));
+  let stalled = 0;
+  disk.begin((call) => {
+    const fate = on('stall', 'spool writev', 'spool rm', 'spool rename')(call);
+    if (fate !== undefined) stalled += 1;
+    return fate;
+  });
+  const repositoryUrl = (n: number) => `${breakwater.url}/v2/${organization}/stalled${n}`;
+  const answers = await Promise.all(images.map((image, n) => rawGet(`${repositoryUrl(n)}/blobs/${layerOf(image)}`)));
+  expect(answers.map((answer, n) => isRight(answer, layerOf(images[n] as BuiltImage)))).toEqual(images.map(() => true));
+  expect([stalled > 0, stalled <= 3]).toEqual([true, true]);
+  // What is stored needs none of it.
+  expect(isRight(await get(stored), layerOf(stored))).toBe(true);
 });
 
 describe('F113: the store is not mounted', () => {

@@ -1,5 +1,3 @@
-import { storageError } from './storage-error.js';
-
 interface Waiting {
   readonly begin: () => void;
 }
@@ -11,14 +9,18 @@ interface Waiting {
 export class CallGate {
   readonly #waiting = new Set<Waiting>();
   #running = 0;
+  /** When a call ended last, monotonic. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
 
   /**
    * @param most calls at a time, fewer than the pool has threads
-   * @param longestMs how long a call, and the wait for its turn, may take in all
+   * @param longestMs how long a call may take, and how long one waits for its turn while no call ends at all
+   * @param stalled what a call that is given up fails with
    */
   constructor(
     private readonly most: number,
     private readonly longestMs: number,
+    private readonly stalled: (longestMs: number) => Error,
   ) {}
 
   /**
@@ -26,31 +28,46 @@ export class CallGate {
    * goes on, and keeps its turn until it ends: what it writes to must not be used any more.
    *
    * @param late told what a call that was given up resolves to in the end
-   * @throws RegistryError UNAVAILABLE (detail.problem "STORE_STALLED"), and what the call fails with
+   * @throws what `stalled` gives, and what the call fails with
    */
   run<T>(call: () => Promise<T>, late?: (result: T) => void): Promise<T> {
     return new Promise((resolve, reject) => {
       let isOver = false;
+      let timer: NodeJS.Timeout;
+      const giveUp = () => {
+        isOver = true;
+        this.#waiting.delete(waiting);
+        reject(this.stalled(this.longestMs));
+      };
+      // After what has ended while this process was busy with something else: that is not the disk's fault.
+      const later = (check: () => void) => void setImmediate(() => !isOver && check());
+      // A disk that answers others is slow, not stalled.
+      const giveUpIfQuiet = () => {
+        if (!this.#waiting.has(waiting)) return;
+        const leftMs = this.longestMs - (performance.now() - this.#answeredAt);
+        if (leftMs <= 0) giveUp();
+        else timer = setTimeout(later, leftMs, giveUpIfQuiet);
+      };
       const waiting = {
         begin: () => {
           this.#waiting.delete(waiting);
           this.#running += 1;
+          clearTimeout(timer);
+          timer = setTimeout(later, this.longestMs, giveUp);
           call()
             .then((result) => (isOver ? late?.(result) : resolve(result)), reject)
             .finally(() => {
+              isOver = true;
               clearTimeout(timer);
               this.#running -= 1;
+              this.#answeredAt = performance.now();
               this.#next();
             });
         },
       };
-      const timer = setTimeout(() => {
-        isOver = true;
-        this.#waiting.delete(waiting);
-        reject(storageError('STORE_STALLED', `the file system has not answered for ${this.longestMs / 1000} s`));
-      }, this.longestMs);
-      if (this.#running < this.most) waiting.begin();
-      else this.#waiting.add(waiting);
+      if (this.#running < this.most) return waiting.begin();
+      timer = setTimeout(later, this.longestMs, giveUpIfQuiet);
+      this.#waiting.add(waiting);
     });
   }
 
