@@ -135,6 +135,35 @@ describe('without a disk', () => {
     expect(ranges().slice(1)).toEqual([undefined, `bytes=${3 * MIB}-`]);
   });
 
+  test('a disk that is full half way: of many readers, none that has begun is cut off', async () => {
+    await cache.stop();
+    let fill: () => void = () => undefined;
+    const isFull = new Promise<void>((resolve) => {
+      fill = resolve;
+    });
+    let writes = 0;
+    await start({
+      downloads: { maxDownloadsPerOrganization: 2, downloadQueueMs: 300 },
+      spoolDisk: {
+        ...nodeSpoolDisk,
+        async writev(...parameters) {
+          writes += 1;
+          if (writes === 1) return nodeSpoolDisk.writev(...parameters);
+          await isFull;
+          return full();
+        },
+      },
+    });
+    const answers = Promise.all(Array.from({ length: 20 }, () => cache.get(path)));
+    await until('all of them read', () => cache.told('pull').length === 20 && writes > 1);
+    fill();
+    const all = await answers;
+    expect(all.filter(({ cut }) => cut)).toEqual([]);
+    // One whose head was not out is told that there is no turn.
+    expect(all.filter((answer) => isWhole(answer) || answer.status === 503)).toHaveLength(20);
+    expect(all.filter(isWhole).length).toBeGreaterThan(10);
+  });
+
   test('S37: a blob that is larger than the free space is not written at all, and that is told', async () => {
     await cache.stop();
     let writes = 0;

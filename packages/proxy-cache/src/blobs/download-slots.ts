@@ -72,11 +72,12 @@ export class DownloadSlots {
 
   /**
    * Waits for a turn. Call what it resolves to, once, when the download has ended.
+   * @param queueMs the longest wait in milliseconds
    * @throws RegistryError UNAVAILABLE with reason `overload` when the wait was in vain
    */
-  async take(organization: OrganizationName): Promise<() => void> {
+  async take(organization: OrganizationName, queueMs = this.limits.downloadQueueMs): Promise<() => void> {
     try {
-      await this.#take(organization, performance.now() + this.limits.downloadQueueMs);
+      await this.#take(organization, performance.now() + queueMs);
       return this.#onceReleased(organization);
     } catch (error) {
       this.onShed(organization);

@@ -1,6 +1,9 @@
 import type { OpenBlob } from '@breakwater/registry-core';
 import { isStorageFailure, mayStillRead } from './storage-failure.js';
 
+/** Gives the other blob. It need not go on with that once the reader is gone. */
+export type Failover = (failure: unknown, isGone: () => boolean) => Promise<OpenBlob>;
+
 /**
  * A blob whose reader goes on with another one of the same content when the disk below the first fails, from the byte that
  * it has reached: its client sees one unbroken body.
@@ -8,11 +11,11 @@ import { isStorageFailure, mayStillRead } from './storage-failure.js';
 export class FailoverBlob implements OpenBlob {
   readonly size: number;
   #current: OpenBlob;
-  #failover: ((failure: unknown) => Promise<OpenBlob>) | undefined;
+  #failover: Failover | undefined;
   #closed = false;
 
-  /** @param failover gives the other one; called at most once, and what it rejects with is what the reader meets */
-  constructor(first: OpenBlob, failover: (failure: unknown) => Promise<OpenBlob>) {
+  /** @param failover called at most once; what it rejects with is what the reader meets */
+  constructor(first: OpenBlob, failover: Failover) {
     this.size = first.size;
     this.#current = first;
     this.#failover = failover;
@@ -36,7 +39,7 @@ export class FailoverBlob implements OpenBlob {
   async #switch(failure: unknown): Promise<void> {
     const failover = this.#failover;
     this.#failover = undefined;
-    const other = await failover?.(failure);
+    const other = await failover?.(failure, () => this.#closed);
     if (other === undefined || other.size !== this.size || this.#closed) {
       await other?.close();
       throw failure;

@@ -142,7 +142,7 @@ export class PullThroughBlobs {
       if (blob === undefined) return undefined;
       this.#tellPull(pull.repository, pull.digest, 'miss');
       return {
-        blob: new FailoverBlob(blob, (failure) => this.#uncached(pull, failure)),
+        blob: new FailoverBlob(blob, (failure, isGone) => this.#goOn(pull, failure, isGone)),
         headers: missHeaders(fate),
       };
     } catch (error) {
@@ -162,21 +162,35 @@ export class PullThroughBlobs {
    * @param failure what keeps the blob from being stored; thrown when the upstream does not tell its size
    */
   async #uncached(pull: BlobPull, failure: unknown): Promise<OpenBlob> {
-    const { deadlines, health, slots } = this.parts;
-    const { settings, repository, digest } = pull;
-    const firstByteBy = performance.now() + deadlines.clientBudgetMs;
-    this.#assertNotRefused(pull);
-    await health.assertMayAsk(settings);
-    const release = await slots.take(repository.organization);
+    const firstByteBy = performance.now() + this.parts.deadlines.clientBudgetMs;
+    const release = await this.parts.slots.take(pull.repository.organization);
+    return this.#sent(pull, failure, release, Math.max(0, firstByteBy - performance.now()));
+  }
+
+  /** The same for a client that has a part of it: it would be cut off, and so it waits for its turn as long as that takes. */
+  async #goOn(pull: BlobPull, failure: unknown, isGone: () => boolean): Promise<OpenBlob> {
+    const { deadlines, slots } = this.parts;
+    const release = await slots.take(pull.repository.organization, deadlines.blobMs);
+    if (!isGone()) return this.#sent(pull, failure, release, deadlines.clientBudgetMs);
+    release();
+    throw failure;
+  }
+
+  /** @param release gives its turn back @param firstByteMs how long the first byte may take */
+  async #sent(pull: BlobPull, failure: unknown, release: Release, firstByteMs: number): Promise<OpenBlob> {
+    const { deadlines, health } = this.parts;
+    const { settings, digest } = pull;
     const deadline = new Deadline(this.#closing.signal, deadlines.blobMs);
     const onClosed = () => {
       deadline.clear();
       release();
     };
     try {
+      this.#assertNotRefused(pull);
+      await health.assertMayAsk(settings);
       const ask = (from: number, budgetMs = deadlines.clientBudgetMs) =>
         this.#open(pull, from, deadline.signal, budgetMs);
-      const answer = await ask(0, Math.max(0, firstByteBy - performance.now()));
+      const answer = await ask(0, firstByteMs);
       const { size, from, body } = answer;
       if (size === undefined || from !== 0) {
         body.destroy();
