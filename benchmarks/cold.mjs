@@ -25,20 +25,24 @@ const SMALLER = 4;
 const FETCHES_FOR_EACH = 'docker-registry';
 const STORED_WITHIN_MS = 120_000;
 
-const SCENARIOS = [
-  ...[1, 16, 200].map((clients) => ({ link: NO_LINK, clients })),
-  { link: GIGABIT, clients: 1 },
-  ...[1, 200].map((clients) => ({ link: INTERNET, clients, isSmaller: true })),
-].map((scenario) => ({ ...scenario, title: titleOf(scenario) }));
+const WITHOUT_A_LINK = [1, 16, 200].map((clients) => ({ link: NO_LINK, clients }));
+const OVER_LINKS = [
+  ...[1, 16].map((clients) => ({ link: GIGABIT, clients })),
+  ...[1, 16, 200].map((clients) => ({ link: INTERNET, clients, isSmaller: true })),
+];
 
-/** Runs it, and resolves to what was measured; prints as it goes. */
-export async function measureCold(tools, directory, { blobBytes, rounds }) {
-  const upstream = await startUpstream(blobBytes, rounds);
+/** Runs it, over links as well or only without, and resolves to what was measured; prints as it goes. */
+export async function measureCold(tools, directory, { blobBytes, rounds, overLinks }) {
+  const scenarios = [...WITHOUT_A_LINK, ...(overLinks ? OVER_LINKS : [])].map((scenario) => ({
+    ...scenario,
+    title: titleOf(scenario),
+  }));
+  const upstream = await startUpstream(blobBytes, rounds * 3 * scenarios.length + 3);
   const contenders = await startContenders(tools, directory, upstream);
-  for (const contender of contenders) await pull(tools, upstream, contender, SCENARIOS[0]);
+  for (const contender of contenders) await pull(tools, upstream, contender, scenarios[0]);
   const measured = [];
   for (let round = 0; round < rounds; round += 1) {
-    for (const scenario of SCENARIOS) {
+    for (const scenario of scenarios) {
       for (const index of contenders.keys()) {
         const contender = contenders[(index + round) % contenders.length];
         if (scenario.isSmaller && contender.name === FETCHES_FOR_EACH) continue;
@@ -48,9 +52,11 @@ export async function measureCold(tools, directory, { blobBytes, rounds }) {
       }
     }
   }
-  const summary = summarize(contenders, measured);
-  console.log(`\n${printable(summary)}\n\n${verdicts(summary).join('\n')}`);
-  return { summary, measured };
+  const summary = summarize(scenarios, contenders, measured);
+  const limits = [...verdicts(summary), ...(overLinks ? verdictsOverLinks(summary) : [])];
+  const title = `cold pulls of ${blobBytes / MIB} MiB, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`;
+  console.log(`\n${title}\n\n${printable(summary)}\n\n${limits.join('\n')}`);
+  return { blobBytes, rounds, summary, measured };
 }
 
 function titleOf({ link, clients }) {
@@ -58,9 +64,8 @@ function titleOf({ link, clients }) {
   return `${over}, ${clients} ${clients === 1 ? 'client' : 'clients'}`;
 }
 
-async function startUpstream(blobBytes, rounds) {
+async function startUpstream(blobBytes, count) {
   const smallerBytes = blobBytes / SMALLER;
-  const count = rounds * 3 * SCENARIOS.length + 3;
   const args = [UPSTREAM, blobBytes, count, smallerBytes, count].map(String);
   const server = start('upstream', process.execPath, args);
   const held = await untilReady(server, async () => server.said.endsWith('\n') && JSON.parse(server.said));
@@ -134,8 +139,8 @@ async function pullBy(tools, url, clients, bytes) {
   if (sizes.length !== clients || sizes.some((size) => size !== bytes)) throw new Error(`${url}: ${sizes.join(' ')}`);
 }
 
-function summarize(contenders, measured) {
-  return SCENARIOS.map(({ title, clients, link }) => ({
+function summarize(scenarios, contenders, measured) {
+  return scenarios.map(({ title, clients, link }) => ({
     title,
     clients,
     link,
@@ -176,24 +181,38 @@ function shown(result) {
   return cells(result).filter(Boolean).join(', ');
 }
 
-/** The limits, where a link is what limits, and the same figures where the machine is. */
+/** How one contender's figure of one scenario stands to another one's. */
+function ratio(summary, [link, clients, name], [otherLink, otherClients, otherName], field = 'seconds') {
+  const of = (...scenario) =>
+    summary
+      .find((each) => each.link === scenario[0] && each.clients === scenario[1])
+      ?.rows.find((row) => row.name === scenario[2])?.[field] ?? Number.NaN;
+  return of(link, clients, name) / of(otherLink, otherClients, otherName);
+}
+
+/** The limits as they are worded: between processes of one machine. */
 function verdicts(summary) {
-  const of = (link, clients, name, field = 'seconds') =>
-    summary.find((each) => each.link === link && each.clients === clients)?.rows.find((row) => row.name === name)?.[
-      field
-    ] ?? Number.NaN;
-  const besideDocker = (link, field) => of(link, 1, 'breakwater', field) / of(link, 1, 'docker-registry', field);
-  const besideOne = (link, name) => of(link, 200, name) / of(link, 1, name);
-  const fast = besideDocker(GIGABIT);
-  const many = besideOne(INTERNET, 'breakwater');
+  const ours = [NO_LINK, 1, 'breakwater'];
+  const docker = [NO_LINK, 1, FETCHES_FOR_EACH];
+  const fast = ratio(summary, ours, docker);
+  const cached = ratio(summary, ours, docker, 'cached');
+  const many = (name) => ratio(summary, [NO_LINK, 200, name], [NO_LINK, 1, name]);
   return [
-    `1 client at least as fast as docker-registry, over 1 Gbit/s: ${fast.toFixed(2)} of its time, ${verdict(fast, 1)}`,
-    `  without a link: ${besideDocker(NO_LINK).toFixed(2)} of its time; until it is cached, ${besideDocker(NO_LINK, 'cached').toFixed(2)}`,
-    `200 clients within 1.5 times what one takes, over ${INTERNET} MiB/s: ${many.toFixed(2)}, ${verdict(many, 1.5)}; nginx ${besideOne(INTERNET, 'nginx').toFixed(2)}`,
-    `  without a link: ${besideOne(NO_LINK, 'breakwater').toFixed(1)}; docker-registry ${besideOne(NO_LINK, 'docker-registry').toFixed(1)}, nginx ${besideOne(NO_LINK, 'nginx').toFixed(1)}`,
+    `1 client at least as fast as docker-registry: ${fast.toFixed(2)} of its time, ${verdict(fast, 1)}; until it is cached, ${cached.toFixed(2)}`,
+    `200 clients within 1.5 times what one takes: ${many('breakwater').toFixed(1)}, ${verdict(many('breakwater'), 1.5)}; docker-registry ${many(FETCHES_FOR_EACH).toFixed(1)}, nginx ${many('nginx').toFixed(1)}`,
   ];
 }
 
-function verdict(ratio, most) {
-  return ratio <= most ? 'met' : 'NOT MET';
+/** The same where a link is what limits. */
+function verdictsOverLinks(summary) {
+  const fast = ratio(summary, [GIGABIT, 1, 'breakwater'], [GIGABIT, 1, FETCHES_FOR_EACH]);
+  const many = (name) => ratio(summary, [INTERNET, 200, name], [INTERNET, 1, name]);
+  return [
+    `  over 1 Gbit/s, 1 client beside docker-registry: ${fast.toFixed(2)} of its time, ${verdict(fast, 1)}`,
+    `  over ${INTERNET} MiB/s, 200 clients beside one: ${many('breakwater').toFixed(2)}, ${verdict(many('breakwater'), 1.5)}; nginx ${many('nginx').toFixed(2)}`,
+  ];
+}
+
+function verdict(found, most) {
+  return found <= most ? 'met' : 'NOT MET';
 }

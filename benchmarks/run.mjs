@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -22,6 +22,8 @@ import { findTools } from './lib/tools.mjs';
 // turns. See docs/benchmarks.md.
 
 const MIB = 1024 * 1024;
+/** Of a cold pull beside everything else. */
+const SHORT_COLD_BYTES = 32 * MIB;
 const { values: options } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
@@ -66,7 +68,8 @@ async function main() {
     const machine = describeMachine(tools);
     console.log(Object.values(machine).join('\n'));
     if (options.only === 'cold') {
-      const cold = await measureCold(tools, directory, { blobBytes, rounds: options.rounds ? rounds : 1 });
+      const overLinks = true;
+      const cold = await measureCold(tools, directory, { blobBytes, rounds: options.rounds ? rounds : 1, overLinks });
       save({ machine, cold });
       return;
     }
@@ -75,11 +78,20 @@ async function main() {
     const names = contenders.map(({ name }) => name);
     const summary = summarize(scenarios, names, measured);
     console.log(`\n${printable(summary)}`);
-    save({ machine, rounds, seconds, scenarios, summary, measured });
+    await endAll();
+    const cold = options.only === undefined ? await measureColdShortly(tools, directory) : undefined;
+    save({ machine, rounds, seconds, scenarios, summary, measured, cold });
   } finally {
     await endAll();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** Cold pulls without a link, of smaller blobs, once: whether something has become slow. */
+async function measureColdShortly(tools, directory) {
+  const folder = join(directory, 'cold');
+  await mkdir(folder, { mode: 0o755 });
+  return measureCold(tools, folder, { blobBytes: SHORT_COLD_BYTES, rounds: 1, overLinks: false });
 }
 
 async function startAll(tools, directory) {
