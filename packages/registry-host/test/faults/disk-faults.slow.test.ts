@@ -259,6 +259,14 @@ test('F125: while the disk of the spool does not answer, it holds few threads, a
   expect([stalled > 0, stalled <= 3]).toEqual([true, true]);
   // What is stored needs none of it.
   expect(isRight(await get(stored), layerOf(stored))).toBe(true);
+
+  // What could not be removed is what the next pulls go on with.
+  disk.end();
+  for (const [n, image] of images.entries()) {
+    await until(async () => isRight(await rawGet(`${repositoryUrl(n)}/blobs/${layerOf(image)}`), layerOf(image)));
+    await until(async () => (await rowOf(layerOf(image))) !== undefined);
+  }
+  await until(async () => (await spooled()).length === 0);
 });
 
 describe('F113: the store is not mounted', () => {
