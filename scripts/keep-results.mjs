@@ -11,7 +11,6 @@ import { ROOT } from './lib/root.mjs';
 const FOLDER = join(ROOT, 'test-results');
 const KEPT = join(ROOT, 'docs', 'results', 'faults.json');
 
-const FLAP = 'flap-whole.json';
 const read = (name) => JSON.parse(readFileSync(join(FOLDER, name), 'utf8'));
 const parts = readdirSync(FOLDER)
   .filter((name) => /^faults-whole-.*\.json$/.test(name))
@@ -20,8 +19,10 @@ const parts = readdirSync(FOLDER)
 const missing = ['connections', 'answers', 'other servers'].filter((name) => !parts.some(({ part }) => part === name));
 if (missing.length > 0) throw new Error(`no results of ${missing.join(', ')}: run npm run test:faults, whole`);
 
-const flap = existsSync(join(FOLDER, FLAP)) ? read(FLAP) : undefined;
+const ifThere = (name) => (existsSync(join(FOLDER, name)) ? read(name) : undefined);
+const flap = ifThere('flap-whole.json');
+const others = ifThere('faults-others.json');
 const facts = { measured: new Date().toISOString().slice(0, 10), node: process.version };
 mkdirSync(join(ROOT, 'docs', 'results'), { recursive: true });
-writeFileSync(KEPT, `${JSON.stringify(gatherResults(parts, flap, facts), null, 2)}\n`);
+writeFileSync(KEPT, `${JSON.stringify(gatherResults(parts, flap, facts, others), null, 2)}\n`);
 console.log(`${KEPT} is written; now: node scripts/generate-docs.mjs`);

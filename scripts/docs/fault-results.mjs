@@ -11,8 +11,8 @@ const STATES = [
 ];
 const EXAMPLES = 3;
 
-/** The results of one run, short enough to be kept: `parts` are the files of the suite, `flap` that of the other one. */
-export function gatherResults(parts, flap, facts) {
+/** The results of one run, short enough to be kept: `parts` are the files of the suite, the others those of the other ones. */
+export function gatherResults(parts, flap, facts, others) {
   const faults = parts.flatMap(({ results }) => byRow(results));
   const sum = (key) => parts.reduce((total, part) => total + part[key], 0);
   return {
@@ -22,6 +22,7 @@ export function gatherResults(parts, flap, facts) {
     requests: sum('requests'),
     failed: sum('failed'),
     flap,
+    others,
     faults,
   };
 }
@@ -81,10 +82,11 @@ function words(state, codes) {
 }
 
 /** The sentences that go before the table. */
-export function faultResultsSummary({ measured, node, rows, cases, requests, failed, flap }) {
+export function faultResultsSummary({ measured, node, rows, cases, requests, failed, flap, others }) {
   const sentences = [
     `${count(cases)} cases of ${rows} faults, ${count(requests)} requests over real sockets: ${count(failed)} not as wanted.`,
     ...(flap === undefined ? [] : flapSentences(flap)),
+    ...(others === undefined ? [] : othersSentences(others)),
     `Measured on ${measured}, node ${node}.`,
   ];
   return sentences.join(' ');
@@ -95,6 +97,12 @@ function flapSentences({ pulls, flaps, failed, shielded, bytes, control }) {
     `${count(pulls)} pulls of cached images while the upstream flapped through ${count(flaps)} faults: ${count(failed)} failed,`,
     `${count(shielded)} were shielded, ${count(bytes)} bytes hashed by the client; with a staleness period of 0,`,
     `${count(control.failed)} of ${count(control.pulls)} failed.`,
+  ];
+}
+
+function othersSentences({ tests, failed, faults }) {
+  return [
+    `${count(tests)} tests of ${Object.keys(faults).length} faults of clocks, clients and settings: ${count(failed)} failed.`,
   ];
 }
 

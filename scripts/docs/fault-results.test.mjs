@@ -23,7 +23,7 @@ test('what clients got is told by state, and faults with the same outcome share 
     result('F2', 'nothing', 'D', ['GET 200', 'HEAD 200']),
   ];
   const part = { part: 'connections', cases: results.length, requests: 2 * results.length, failed: 1, results };
-  const gathered = gatherResults([part], { pulls: 1 }, { measured: 'today' });
+  const gathered = gatherResults([part], { pulls: 1 }, { measured: 'today' }, { tests: 2 });
   expect(gathered).toMatchObject({
     measured: 'today',
     rows: 3,
@@ -31,6 +31,7 @@ test('what clients got is told by state, and faults with the same outcome share 
     requests: 28,
     failed: 1,
     flap: { pulls: 1 },
+    others: { tests: 2 },
   });
   const lines = faultResultsTable(gathered).split('\n');
   const cells = (line) => line.split('|').map((cell) => cell.trim());
