@@ -20,7 +20,7 @@ test('the hold of an outage is in the health with its end, and runs are in the m
   await using breakwater = await startTestRegistry({
     clock,
     env: { BREAKWATER_GC_HOLD_S: String(HOLD) },
-    deadlines: { checkBudgetMs: 300, clientBudgetMs: 5_000, headersMs: 1_000 },
+    deadlines: { checkBudgetMs: 300, clientBudgetMs: 10_000, headersMs: 1_000 },
   });
   upstream.add('team/app', 'v1', buildImage({ seed: 1 }));
   const organization = await breakwater.proxyOrganization({

@@ -45,7 +45,7 @@ async function setUp(env: Readonly<Record<string, string>> = {}): Promise<{
     await startTestRegistry({
       clock,
       env: { BREAKWATER_GC_GRACE_S: String(GRACE), ...env },
-      deadlines: { checkBudgetMs: 300, clientBudgetMs: 5_000, headersMs: 1_000 },
+      deadlines: { checkBudgetMs: 300, clientBudgetMs: 10_000, headersMs: 1_000 },
       periods: { flushMs: 100 },
     }),
   );

@@ -61,7 +61,7 @@ afterEach(async () => {
 });
 
 function start(): Promise<TestRegistry> {
-  return startTestRegistry({ on: state, deadlines: { checkBudgetMs: 300, clientBudgetMs: 2_000, headersMs: 1_000 } });
+  return startTestRegistry({ on: state, deadlines: { checkBudgetMs: 300, clientBudgetMs: 10_000, headersMs: 1_000 } });
 }
 
 const repository = () => `team/app${images}`;
