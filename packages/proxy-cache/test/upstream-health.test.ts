@@ -185,6 +185,22 @@ describe('recovery', () => {
     expect(checks()).toBe(1);
   });
 
+  test('a tag that is collected while it is checked for the sake of health is not made anew', async () => {
+    const cache = await startWithStale({ ticking: true });
+    upstream.fault({ kind: 'status', status: 503 });
+    await cache.get(path);
+    upstream.clearFaults();
+    upstream.fault({ kind: 'delay', ms: 400 }, { times: 1 });
+    upstream.reset();
+    cluster.clock.advance({ seconds: 7 });
+    await until('it is checked', () => checks() === 1);
+    await cluster.database.knex('cached_tag').delete();
+    await until('the upstream is back', () => cache.told('upstream-recovered').length === 1);
+    await cache.stop();
+    expect(await cluster.database.knex('cached_tag')).toEqual([]);
+    expect(upstream.count()).toBe(1);
+  });
+
   test('each failed check at the end of a window doubles it', async () => {
     const cache = await startWithStale({ ticking: true });
     upstream.fault({ kind: 'status', status: 404 }, { match: { kind: 'ping' } });

@@ -39,9 +39,14 @@ export interface RunningCheck {
   overdue(): Promise<UpstreamError>;
 }
 
+type SharedCheck = Claimable<RunningCheck> & {
+  /** A pull waits for it as well. */
+  join(): void;
+};
+
 /** Asks upstreams about tags: one request for all that want to know, and its outcome written down before it is told. */
 export class TagChecks {
-  readonly #running = new Map<string, Claimable<RunningCheck>>();
+  readonly #running = new Map<string, SharedCheck>();
   readonly #closing = new AbortController();
 
   constructor(
@@ -71,6 +76,7 @@ export class TagChecks {
     const text = `tag\n${tagKeyText(key)}\n${settings.credentialVersion}`;
     const running = this.#running.get(text);
     if (claimed) running?.claim();
+    else running?.join();
     if (running !== undefined) return running;
     // Nothing would be asked in place of the check that was claimed.
     const refused = claimed ? undefined : this.refusals.find(text);
@@ -136,8 +142,9 @@ export class TagChecks {
     entry: CachedTag | undefined,
     claimed: boolean,
     requestId: RequestIdSource | undefined,
-  ): Claimable<RunningCheck> {
+  ): SharedCheck {
     let isClaimed = claimed;
+    let isWanted = !claimed;
     let reported = false;
     const late = new UpstreamError('timeout', 'the upstream did not answer within the check budget');
     const report = async (error: UpstreamError) => {
@@ -146,7 +153,7 @@ export class TagChecks {
       this.failures.tell(settings, about(key.repository, tagReference(key)), error, requestId);
       await this.health.failed(this.health.scopeOf(settings), error, isClaimed);
     };
-    const result = this.#ask(key, settings, entry, report)
+    const result = this.#ask(key, settings, entry, () => isWanted, report)
       .then((outcome) => {
         if (outcome.kind === 'failed') this.refusals.note(text, outcome.error);
         return outcome;
@@ -161,6 +168,9 @@ export class TagChecks {
         isClaimed = true;
         reported = false;
       },
+      join() {
+        isWanted = true;
+      },
       async overdue() {
         await report(late);
         return late;
@@ -172,6 +182,7 @@ export class TagChecks {
     key: TagKey,
     settings: ProxyCacheSettings,
     entry: CachedTag | undefined,
+    isWanted: () => boolean,
     report: (error: UpstreamError) => Promise<void>,
   ): Promise<CheckResult> {
     const askedAt = this.clock.now();
@@ -183,6 +194,10 @@ export class TagChecks {
         await this.health.succeeded(this.health.scopeOf(settings));
         const confirmed = await this.tags.confirm(key, entry, askedAt);
         if (confirmed !== undefined) return { kind: 'same', entry: confirmed };
+      }
+      // Collected meanwhile: what nobody pulls is not made anew for the sake of the upstream's health.
+      if (entry !== undefined && !isWanted() && (await this.tags.load(key)) === undefined) {
+        return { kind: 'same', entry };
       }
       const manifest = await this.#fetch(key, upstream, signal);
       await this.health.succeeded(this.health.scopeOf(settings));
