@@ -142,7 +142,9 @@ export class PullThroughManifests {
   async #pullTag(pull: TagPull): Promise<PulledManifest> {
     const { tags, health } = this.parts;
     const { settings } = pull;
-    const [entry] = await Promise.all([tags.load(pull.key), health.facts(health.scopeOf(settings))]);
+    const [loaded] = await Promise.all([tags.load(pull.key), health.facts(health.scopeOf(settings))]);
+    // A check may have ended since the row was read: what it wrote is in memory, and need not be asked for again (P11).
+    const entry = tags.hot(tagKeyText(pull.key)) ?? loaded;
     const now = this.parts.clock.now();
     const decision = this.#decide(settings, entry, now);
     tags.noteUse(pull.key);
