@@ -14,13 +14,25 @@ import type {
 import type { ApiHandler, ApiOperation } from '@breakwater/registry-http';
 import type { Knex } from 'knex';
 import { Collector, type RunOptions } from './collector.js';
-import { errorClass, errorMessage } from './errors.js';
+import { errorClass, errorMessage, GcError } from './errors.js';
 import type { GcEvents } from './events.js';
+import { explain } from './explain/explain.js';
+import type { Explanation } from './explain/explanation.js';
+import { parseSubject } from './explain/subject.js';
 import { currentHold, type Hold } from './holds.js';
 import { gcOperations } from './http/gc-operations.js';
 import { gcRouter } from './http/gc-router.js';
 import { readPeriods } from './options.js';
-import type { ExpirableTags, LinkSweep, QuotaTags, ReleasedManifests, StoreReadiness, UpstreamState } from './ports.js';
+import type {
+  ExpirableTags,
+  LinkSweep,
+  NamedTags,
+  QuotaTags,
+  ReleasedManifests,
+  StoredContent,
+  StoreReadiness,
+  UpstreamState,
+} from './ports.js';
 import { postgresAudit } from './postgres/postgres-audit.js';
 import { postgresJournal } from './postgres/postgres-journal.js';
 import { pruneRecords } from './postgres/prune-records.js';
@@ -52,6 +64,10 @@ export interface GcOptions {
   readonly upstreams?: UpstreamState | undefined;
   /** Without it links stay: for hosts whose own collector removes them. */
   readonly sweep?: LinkSweep | undefined;
+  /** Finds tags for explanations; without it none is found. */
+  readonly named?: NamedTags | undefined;
+  /** Finds content for explanations; needs `sweep`. Without it only tags are explained. */
+  readonly stored?: StoredContent | undefined;
   /** Asked before a run does anything, dry runs too: without it nobody looks whether the store is mounted. */
   readonly store?: StoreReadiness | undefined;
   /** Without it the store is left alone. */
@@ -90,6 +106,12 @@ export interface Gc {
    * @throws GcError GC_RUNNING, GC_STOPPED, GC_UNAVAILABLE: nothing was done
    */
   runOnce(options?: RunOptions): Promise<GcReport>;
+  /**
+   * Why a cached tag or content would go or stay if a run began now, quotas aside. Deletes nothing.
+   * @param reference `<digest>`, `<organization>/<repository>:<tag>` or `<organization>/<repository>@<digest>`
+   * @throws GcError GC_NO_REFERENCE, GC_UNKNOWN_REFERENCE, and what the ports throw
+   */
+  explain(reference: string): Promise<Explanation>;
   /** Room in the quotas of organizations, for whoever stores what it pulls. Everything fits without the port `usage`. */
   readonly quota: QuotaRoom;
   /**
@@ -110,7 +132,7 @@ export interface Gc {
   start(): void;
   /** No run begins after this. Resolves when the one in flight has reached a safe point and all uses are written. */
   stop(): Promise<void>;
-  /** `POST /api/v1/gc/run` (`?dry_run=true`), `GET /api/v1/gc/runs`, for administrators. */
+  /** `POST /api/v1/gc/run` (`?dry_run=true`), `GET /api/v1/gc/runs`, `GET /api/v1/gc/explain`, for administrators. */
   router(): ApiHandler;
   /** What the router serves, for whoever documents the API or serves it in a way of their own. */
   readonly operations: readonly ApiOperation[];
@@ -161,13 +183,21 @@ export function createGc(options: GcOptions): Gc {
     }
   });
   const runOnce = (runOptions?: RunOptions) => collector.run(runOptions);
-  const operations = gcOperations(runOnce, async (before, limit) =>
-    knex === undefined ? [] : recordedRuns(knex, before, limit),
+  const { quotas, usage, upstreams, tags, sweep, named, stored } = options;
+  const explainOne = async (reference: string) => {
+    const subject = parseSubject(reference);
+    if (subject === undefined) throw new GcError('GC_NO_REFERENCE', reference);
+    return explain({ clock, logger, tags, named, stored, upstreams, sweep, graceMs, holdMs }, subject);
+  };
+  const operations = gcOperations(
+    runOnce,
+    async (before, limit) => (knex === undefined ? [] : recordedRuns(knex, before, limit)),
+    explainOne,
   );
-  const { quotas, usage, upstreams, tags, sweep } = options;
   return {
     middleware: () => servedMiddleware(notes),
     runOnce,
+    explain: explainOne,
     hold: (organization, upstream) => currentHold({ upstreams, holdMs, clock }, organization, upstream),
     runTimes: async () => (knex === undefined ? {} : runTimes(knex)),
     quota: new QuotaRoom({ quotas, usage, tags, sweep, upstreams, clock, graceMs, holdMs }),

@@ -8,6 +8,8 @@
  * - `GC_TIMEOUT`: something that was asked did not answer in time.
  * - `GC_PROTOCOL`: a port broke its contract, so that its answers cannot be trusted with a deletion.
  * - `GC_NO_ORGANIZATION`: a run was asked for of something that cannot be the name of an organization.
+ * - `GC_NO_REFERENCE`: an explanation was asked for of something that can be neither a tag nor a digest.
+ * - `GC_UNKNOWN_REFERENCE`: an explanation was asked for of something that is not there.
  * - `GC_OPTIONS_INVALID`: the collector was built with an option out of bounds.
  */
 export type GcErrorCode =
@@ -18,7 +20,9 @@ export type GcErrorCode =
   | 'GC_TIMEOUT'
   | 'GC_PROTOCOL'
   | 'GC_OPTIONS_INVALID'
-  | 'GC_NO_ORGANIZATION';
+  | 'GC_NO_ORGANIZATION'
+  | 'GC_NO_REFERENCE'
+  | 'GC_UNKNOWN_REFERENCE';
 
 /** A failure of the collector itself. Tell it by `code`, never by `instanceof`. */
 export class GcError extends Error {

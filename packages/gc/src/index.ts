@@ -10,7 +10,10 @@ export {
   type TagVerdict,
   USE_MARGIN_MS,
 } from './expiry-rule.js';
+export type { ExplainedLink, ExplainedTag, Explanation } from './explain/explanation.js';
+export { parseSubject, type Subject } from './explain/subject.js';
 export type { Hold } from './holds.js';
+export { explanationJson } from './http/explanation-json.js';
 export { reportJson } from './http/report-json.js';
 export type {
   ExpirableTag,
@@ -19,10 +22,13 @@ export type {
   ExpirableTags,
   LinkSweep,
   ManifestKey,
+  NamedTags,
   Quota,
   QuotaTags,
   ReleasedManifest,
   ReleasedManifests,
+  StoredContent,
+  StoredItem,
   StoreReadiness,
   UpstreamCondition,
   UpstreamOf,

@@ -2,9 +2,11 @@ import type {
   CollectionRun,
   ContentSweep,
   Digest,
+  LinkKey,
   OrganizationName,
   Reference,
   Repository,
+  RepositoryName,
   SweepCandidates,
   SweepQueue,
 } from '@breakwater/registry-core';
@@ -69,6 +71,43 @@ export interface ExpirableTags {
   expire(tags: readonly ExpirableTag[], run: CollectionRun): Promise<readonly boolean[]>;
   /** The tags (and uses by digest) that point to each of these manifests; of tags at most `most` each need be named. */
   pointingTo(manifests: readonly ManifestKey[], most: number): Promise<readonly (readonly ExpirableTag[])[]>;
+}
+
+/** Whoever finds cached tags by the names that people give them. */
+export interface NamedTags {
+  /** The cached tag, or the use by digest, of that name: one for each upstream that it came from. */
+  named(of: {
+    readonly organization: OrganizationName;
+    readonly repository: RepositoryName;
+    readonly reference: Reference;
+  }): Promise<readonly ExpirableTag[]>;
+}
+
+/** Content in the store. */
+export interface StoredItem {
+  readonly kind: LinkKey['kind'];
+  /** Bytes. */
+  readonly size: number;
+  /** How many repositories link to it. Without any it is freed by the next run. */
+  readonly links: number;
+}
+
+/** Whoever finds content by its digest. */
+export interface StoredContent {
+  /**
+   * What is stored under a digest, and the links to it.
+   * @param within only links of this repository, whatever its upstream
+   * @param most the most links to name
+   */
+  find(
+    digest: Digest,
+    within: Pick<Repository, 'organization' | 'name'> | undefined,
+    most: number,
+  ): Promise<{
+    readonly stored: readonly StoredItem[];
+    readonly links: readonly LinkKey[];
+    readonly linksTotal: number;
+  }>;
 }
 
 /** Word that a cached tag has left a manifest. */

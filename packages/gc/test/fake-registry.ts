@@ -1,4 +1,12 @@
-import type { ExpirableTag, ExpirableTags, LinkSweep, UpstreamCondition, UpstreamState } from '@breakwater/gc';
+import type {
+  ExpirableTag,
+  ExpirableTags,
+  LinkSweep,
+  NamedTags,
+  StoredContent,
+  UpstreamCondition,
+  UpstreamState,
+} from '@breakwater/gc';
 import {
   type ContentDisposal,
   type ContentLink,
@@ -6,6 +14,7 @@ import {
   type Digest,
   type DisposableContent,
   digestOf,
+  formatReference,
   parseOrganizationName,
   parseRepositoryName,
   parseTag,
@@ -199,6 +208,33 @@ export class FakeRegistry {
         if (!linkedElsewhere && content !== undefined) content.unlinkedAt = this.clock.now();
         return true;
       });
+    },
+  };
+
+  readonly named: NamedTags = {
+    named: async ({ organization, repository, reference }) =>
+      [...this.cachedTags.values()].filter(
+        (tag) =>
+          tag.repository.organization === organization &&
+          tag.repository.name === repository &&
+          formatReference(tag.reference) === formatReference(reference),
+      ),
+  };
+
+  readonly stored: StoredContent = {
+    find: async (digest, within, most) => {
+      const all = [...this.links.values()].filter((link) => link.digest === digest);
+      const links = all.filter(
+        ({ repository }) =>
+          (within?.organization ?? repository.organization) === repository.organization &&
+          (within?.name ?? repository.name) === repository.name,
+      );
+      const content = this.content.get(digest);
+      return {
+        stored: content === undefined ? [] : [{ kind: content.kind, size: content.size, links: all.length }],
+        links: links.slice(0, most),
+        linksTotal: links.length,
+      };
     },
   };
 

@@ -66,6 +66,50 @@ describe('GET /api/v1/gc/runs', () => {
   });
 });
 
+describe('GET /api/v1/gc/explain', () => {
+  test('says to administrators why a tag goes or stays, in snake case', async () => {
+    const registry = registryWithTags();
+    const ask = await serve(gcOf(registry));
+    const { status, body } = await ask('/api/v1/gc/explain?reference=acme/app:old', 'admin', 'GET');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      explained_at: '2024-01-02T00:00:00.000Z',
+      tags: [
+        {
+          repository: 'app',
+          upstream: UPSTREAM,
+          reference: 'old',
+          state: 'past_staleness',
+          age_s: 86_400,
+          staleness_period_s: 100,
+          pinned: false,
+          hold: 'free',
+          verdict: { action: 'expire', reason: 'lapsed' },
+        },
+      ],
+      links_total: 0,
+    });
+    const content = await ask(`/api/v1/gc/explain?reference=${body.tags[0].digest}`, 'admin', 'GET');
+    expect(content.body.links).toMatchObject([
+      {
+        lease_left_s: 0,
+        referenced_by: { total: 2, cached_tags: [{ reference: 'old' }, { reference: 'pinned' }] },
+        verdict: { action: 'keep', reason: 'tagged' },
+      },
+    ]);
+  });
+
+  test('says what is not there, what is no reference, and who may not ask', async () => {
+    const ask = await serve(gcOf(registryWithTags()));
+    const get = (reference: string, user?: string) => ask(`/api/v1/gc/explain?reference=${reference}`, user, 'GET');
+    expect(await get('acme/app:gone', 'admin')).toMatchObject({ status: 404, body: { error_type: 'not_found' } });
+    expect(await get('gone', 'admin')).toMatchObject({ status: 400, body: { error_type: 'invalid_request' } });
+    expect((await ask('/api/v1/gc/explain', 'admin', 'GET')).status).toBe(400);
+    expect((await get('acme/app:old', 'alice')).status).toBe(403);
+    expect((await get('acme/app:old')).status).toBe(401);
+  });
+});
+
 describe('POST /api/v1/gc/run', () => {
   test('answers an administrator with the report, in snake case', async () => {
     const registry = registryWithTags();

@@ -22,6 +22,8 @@ export function gcOf(registry: FakeRegistry, options: Partial<GcOptions> = {}): 
     tags: registry.tags,
     upstreams: registry.upstreams,
     sweep: registry.sweep,
+    named: registry.named,
+    stored: registry.stored,
     disposal: registry.disposal,
     use: registry.use,
     graceMs: 0,

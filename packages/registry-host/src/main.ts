@@ -1,5 +1,6 @@
 import process from 'node:process';
 import { collect } from './command-line/collect.js';
+import { explain } from './command-line/explain.js';
 import { parseCommand } from './command-line/parse-command.js';
 import { serve } from './command-line/serve.js';
 
@@ -10,6 +11,9 @@ switch (command.kind) {
     break;
   case 'collect':
     process.exitCode = await collect(command);
+    break;
+  case 'explain':
+    process.exitCode = await explain(command);
     break;
   case 'help':
     process.stdout.write(command.text);

@@ -63,6 +63,7 @@ import { PostgresOrganizations } from './postgres/postgres-organizations.js';
 import { PostgresRobots } from './postgres/postgres-robots.js';
 import { PostgresSessions } from './postgres/postgres-sessions.js';
 import { PostgresStorageTasks } from './postgres/postgres-storage-tasks.js';
+import { PostgresStoredContent } from './postgres/postgres-stored-content.js';
 import { PostgresTagStore } from './postgres/postgres-tag-store.js';
 import { PostgresUnlinkedManifests } from './postgres/postgres-unlinked-manifests.js';
 import { PostgresUploadRows } from './postgres/postgres-upload-rows.js';
@@ -403,6 +404,8 @@ export function assemble(options: RegistryOptions, database: Knex, secretKey: Ui
     released: proxyCache.released,
     upstreams: proxyCache.upstreams,
     sweep: new PostgresContentSweep({ database, clock, logger }),
+    named: proxyCache.tags,
+    stored: new PostgresStoredContent({ database }),
     store: content.mark,
     disposal: content.disposal,
     usage: new PostgresContentUsage({ database }),

@@ -55,6 +55,7 @@ const RIGHTS: Readonly<Record<string, Right>> = {
   getStorageStatus: 'administer',
   listDamagedContent: 'administer',
   listGarbageCollections: 'administer',
+  explainGarbageCollection: 'administer',
   listQuarantine: 'administer',
 };
 

@@ -117,6 +117,67 @@ async function blobFiles(breakwater: TestRegistry): Promise<number> {
   return stats.filter((each) => each.isFile()).length;
 }
 
+test('one thing is explained as the next run does it: a tag, its manifest, its layer, and what is not there', async () => {
+  const { clock, upstream, breakwater } = await setUp();
+  const image = buildImage({ seed: 1 });
+  upstream.add('team/app', 'v1', image);
+  const organization = await breakwater.proxyOrganization(settings(upstream));
+  const name = `${organization}/team/app`;
+  await pullAndStore(breakwater, name);
+  const explain = async (reference: string) => {
+    const answer = await breakwater.api('GET', `/api/v1/gc/explain?reference=${encodeURIComponent(reference)}`);
+    expect(answer.status).toBe(200);
+    return answer.body as {
+      tags: { digest: string; verdict: object }[];
+      stored: { kind: string; links: number }[];
+      links: { kind: string; lease_left_s: number; referenced_by: { manifests: string[] }; verdict: object }[];
+    };
+  };
+  const { tags } = await explain(`${name}:v1`);
+  expect(tags).toMatchObject([
+    {
+      upstream: upstream.host,
+      reference: 'v1',
+      state: 'within_staleness',
+      staleness_period_s: HOUR,
+      expiration_s: 2 * HOUR,
+      pinned: false,
+      hold: 'free',
+      verdict: { action: 'keep', reason: 'within_staleness' },
+    },
+  ]);
+  const digest = tags[0]?.digest ?? '';
+  const row = await breakwater.state.database.knex('content_link').where({ kind: 'blob' }).first('digest');
+  const layer: string = row.digest;
+  expect(await explain(`${name}@${digest}`)).toMatchObject({
+    stored: [{ kind: 'manifest', links: 1 }],
+    links: [{ kind: 'manifest', verdict: { action: 'keep', reason: 'leased' } }],
+  });
+  clock.advance({ ms: (GRACE + MARGIN) * 1000 });
+  expect((await explain(digest)).links).toMatchObject([
+    {
+      lease_left_s: 0,
+      referenced_by: { total: 1, more: false, cached_tags: [{ reference: 'v1' }] },
+      verdict: { action: 'keep', reason: 'tagged' },
+    },
+  ]);
+  expect((await explain(layer)).links).toMatchObject([
+    { kind: 'blob', referenced_by: { manifests: [digest] }, verdict: { action: 'keep', reason: 'needed' } },
+  ]);
+
+  clock.advance({ ms: (3 * HOUR + MARGIN) * 1000 });
+  expect((await explain(`${name}:v1`)).tags).toMatchObject([
+    { state: 'past_staleness', verdict: { action: 'expire', reason: 'lapsed_and_unused' } },
+  ]);
+  expect((await explain(layer)).links).toMatchObject([{ verdict: { action: 'remove', reason: 'unreachable' } }]);
+  expect(await blobFiles(breakwater)).toBeGreaterThan(0);
+  expect(await collect(breakwater)).toMatchObject({ outcome: 'done', expired_total: 1 });
+  for (const gone of [`${name}:v1`, digest, layer]) {
+    const answer = await breakwater.api('GET', `/api/v1/gc/explain?reference=${encodeURIComponent(gone)}`);
+    expect(answer).toMatchObject({ status: 404, body: { error_type: 'not_found' } });
+  }
+});
+
 test('nothing goes within the staleness period; past staleness and expiration all goes, and the disk space', async () => {
   const { clock, upstream, breakwater } = await setUp();
   const index = buildIndex([

@@ -129,6 +129,14 @@ test('a dry run says what would go and deletes nothing; a run does it, unless an
   expect(planned.status).toBe(0);
   expect(planned.stdout).toContain('Tags would be removed: 1');
   expect(planned.stdout).toMatch(new RegExp(`${organization}/team/app:v1 +lapsed_and_unused +confirmed 20`));
+  const explained = await breakwaterGc(['--dry-run', '--explain', `${organization}/team/app:v1`], env);
+  expect(explained.stdout).toMatch(/team\/app:v1 \(from .*\) GOES: .* \(lapsed_and_unused\)\n/);
+  expect(explained.status).toBe(0);
+  expect(await breakwaterGc(['--dry-run', '--explain', `${organization}/team/app:v2`], env)).toMatchObject({
+    status: 1,
+    stdout: '',
+    stderr: expect.stringContaining('nothing of that name is cached or stored'),
+  });
   expect(await cachedTags(breakwater)).toBe(1);
 
   const now = new Date();

@@ -10,8 +10,10 @@ import {
 import { z } from 'zod';
 import type { RunOptions } from '../collector.js';
 import { errorClass, GcError } from '../errors.js';
+import type { Explanation } from '../explain/explanation.js';
 import type { RecordedRun } from '../postgres/recorded-runs.js';
 import type { GcReport } from '../report.js';
+import { explanationJson } from './explanation-json.js';
 import { reportJson } from './report-json.js';
 
 const runQuery = z.strictObject({
@@ -46,6 +48,20 @@ const runSchema = z.strictObject({
   report: z.unknown().meta({ description: 'its numbers; null while it is in flight, and of one that died' }),
 });
 
+const explainQuery = z.strictObject({
+  reference: z.string().meta({
+    description: '<digest>, <organization>/<repository>:<tag> or <organization>/<repository>@<digest>',
+  }),
+});
+/** The rest of an explanation is described with the collector. */
+const explanationSchema = z.looseObject({
+  explained_at: z.iso.datetime().nullable(),
+  tags: z.array(z.unknown()),
+  stored: z.array(z.unknown()),
+  links_total: z.int(),
+  links: z.array(z.unknown()),
+});
+
 /** Runs on record, the latest first, before a token. */
 export type ListRuns = (before: number | undefined, limit: number) => Promise<readonly RecordedRun[]>;
 
@@ -53,6 +69,7 @@ export type ListRuns = (before: number | undefined, limit: number) => Promise<re
 export function gcOperations(
   runOnce: (options: RunOptions) => Promise<GcReport>,
   listRuns: ListRuns,
+  explain: (reference: string) => Promise<Explanation>,
 ): readonly ApiOperation[] {
   return [
     {
@@ -100,6 +117,18 @@ export function gcOperations(
         };
       },
     },
+    {
+      id: 'explainGarbageCollection',
+      method: 'GET',
+      path: '/api/v1/gc/explain',
+      summary: 'Says why a cached tag, a manifest or a blob would go or stay.',
+      right: 'administer',
+      query: explainQuery,
+      answers: { 200: { description: 'its clocks, what refers to it, and the verdict', body: explanationSchema } },
+      async handle({ query }) {
+        return { status: 200, body: explanationJson(await explain(readQuery(explainQuery, query).reference)) };
+      },
+    },
   ];
 }
 
@@ -127,6 +156,17 @@ const REFUSALS: Readonly<Record<string, ApiFailure>> = {
     status: 400,
     type: 'invalid_request',
     detail: 'organization must be the name of an organization, for example dockerhub.',
+  },
+  GC_NO_REFERENCE: {
+    status: 400,
+    type: 'invalid_request',
+    detail:
+      'reference must be a digest, <organization>/<repository>:<tag> or <organization>/<repository>@<digest>, for example dockerhub/library/nginx:1.27.',
+  },
+  GC_UNKNOWN_REFERENCE: {
+    status: 404,
+    type: 'not_found',
+    detail: 'Nothing of that name is cached or stored: it was never pulled, or it is gone. Hosted tags do not expire.',
   },
   GC_STOPPED: { status: 503, type: 'gc_unavailable', detail: 'This process is shutting down.' },
   GC_UNAVAILABLE: {

@@ -1,4 +1,5 @@
 import type { GcReport, HeldUpstream, ReportedLink, ReportedTag } from '../report.js';
+import { isoTime } from './iso-time.js';
 
 /** A report as it stands in an answer: names in snake case, times in ISO 8601. */
 export function reportJson(report: GcReport): Readonly<Record<string, unknown>> {
@@ -53,10 +54,4 @@ function heldJson(held: HeldUpstream): Readonly<Record<string, unknown>> {
     down_since: held.downSince === undefined ? undefined : isoTime(held.downSince),
     tags: held.tags,
   };
-}
-
-/** `null` for what is no time, which must not cost the whole report. */
-function isoTime(ms: number): string | null {
-  const time = new Date(ms);
-  return Number.isNaN(time.getTime()) ? null : time.toISOString();
 }

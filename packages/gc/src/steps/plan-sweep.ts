@@ -13,7 +13,7 @@ const FIRST_LOOK = 20;
 
 /** What a sweep is planned with. */
 export interface PlanParts {
-  readonly sweep: LinkSweep;
+  readonly sweep: Pick<LinkSweep, 'inspect' | 'candidates' | 'settle'>;
   readonly tags: ExpirableTags;
   /** Of tags that still point to a manifest, which go by the same plan. One boolean each. */
   readonly goes: (tags: readonly ExpirableTag[]) => Promise<readonly boolean[]>;
@@ -45,7 +45,7 @@ export async function findGoing(
   context: RunContext,
   parts: PlanParts,
   plan: LinkPlan,
-  tally: LinkTally,
+  tally: Pick<LinkTally, 'keep'>,
   numbers: PlanNumbers,
 ): Promise<boolean> {
   const planner = new SweepPlanner(context, parts, plan, tally, numbers);
@@ -83,7 +83,7 @@ class SweepPlanner {
     private readonly context: RunContext,
     private readonly parts: PlanParts,
     private readonly plan: LinkPlan,
-    private readonly tally: LinkTally,
+    private readonly tally: Pick<LinkTally, 'keep'>,
     private readonly numbers: PlanNumbers,
   ) {}
 

@@ -7,6 +7,7 @@ import {
   type ProxyCacheSettingsReader,
   type Reference,
   type Repository,
+  type RepositoryName,
   type Tag,
 } from '@breakwater/registry-core';
 import type { ProxiedRepository } from '../ports.js';
@@ -80,6 +81,17 @@ export class ExpirableTagsView {
   async list(query: ExpirableTagQuery): Promise<ExpirableTagPage> {
     const position: Position = query.cursor === undefined ? { kind: 'tag' } : (JSON.parse(query.cursor) as Position);
     return query.dueAt === undefined ? this.#page(query, position) : this.#due(query, query.dueAt, position);
+  }
+
+  /** The cached tag, or the use by digest, of that name: one for each upstream that it came from. */
+  async named(of: {
+    readonly organization: OrganizationName;
+    readonly repository: RepositoryName;
+    readonly reference: Reference;
+  }): Promise<readonly ExpirableTag[]> {
+    const { organization, repository, reference } = of;
+    const name = formatReference(reference);
+    return this.#expirable(await this.roots.named(reference.kind, organization, repository, name));
   }
 
   /** Removes those that are still exactly as they were listed. One boolean each. */

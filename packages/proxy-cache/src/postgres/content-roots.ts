@@ -90,6 +90,22 @@ export class ContentRoots {
     return rows.map(toRoot);
   }
 
+  /** The root of a name: one for each upstream that the organization has had. */
+  async named(
+    kind: RootKind,
+    organization: OrganizationName,
+    repository: RepositoryName,
+    reference: string,
+  ): Promise<readonly ContentRoot[]> {
+    const rows = await this.#select(
+      `${select(kind)}
+        where organization = :organization and repository = :repository and ${TABLES[kind].reference} = :reference
+        order by upstream`,
+      { organization, repository, reference },
+    );
+    return rows.map(toRoot);
+  }
+
   /** The first organization and upstream after another that has roots of a kind. Reads one row. */
   async nextGroup(
     kind: RootKind,

@@ -22,6 +22,16 @@ test('gc with all that can be asked for', () => {
   });
 });
 
+test('gc explains one thing, in a dry run only', () => {
+  for (const reference of ['acme/team/app:v1', `acme/team/app@sha256:${'a'.repeat(64)}`, `sha256:${'a'.repeat(64)}`]) {
+    expect(parseCommand(['gc', '--dry-run', '--explain', reference, '--json'])).toEqual({
+      kind: 'explain',
+      reference,
+      json: true,
+    });
+  }
+});
+
 test.each([
   [['--help'], 'breakwater gc'],
   [['-h'], 'breakwater gc'],
@@ -39,6 +49,10 @@ test.each([
   [['gc', '--organization'], 'organization'],
   [['gc', '--organization', 'No/Name'], 'cannot be the name of an organization'],
   [['gc', '--dry-run=yes'], 'dry-run'],
+  [['gc', '--explain', 'acme/app:v1'], 'say --dry-run as well'],
+  [['gc', '--dry-run', '--explain', 'app:v1'], '"app:v1" is no digest'],
+  [['gc', '--dry-run', '--explain', 'acme/app:v1', '--force'], 'leave out --force'],
+  [['gc', '--dry-run', '--explain', 'acme/app:v1', '--organization', 'acme'], 'leave out --force'],
 ])('%j is wrong, and what would be right is said', (args, reason) => {
   const command = parseCommand(args);
   expect(command).toEqual({ kind: 'wrong', text: expect.stringContaining(reason) });

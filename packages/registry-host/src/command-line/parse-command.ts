@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { parseSubject } from '@breakwater/gc';
 import { type OrganizationName, parseOrganizationName } from '@breakwater/registry-core';
 
 /** A run of garbage collection, as it was asked for. */
@@ -10,10 +11,19 @@ export interface CollectCommand {
   readonly organization: OrganizationName | undefined;
 }
 
+/** Why something would go or stay, as it was asked for. */
+export interface ExplainCommand {
+  readonly kind: 'explain';
+  /** A digest, `<organization>/<repository>:<tag>` or `<organization>/<repository>@<digest>`. */
+  readonly reference: string;
+  readonly json: boolean;
+}
+
 /** What the arguments ask for. `text` goes to standard output, of `wrong` to standard error. */
 export type Command =
   | { readonly kind: 'serve' }
   | CollectCommand
+  | ExplainCommand
   | { readonly kind: 'help' | 'wrong'; readonly text: string };
 
 const HELP = `Usage: breakwater [command]
@@ -27,17 +37,20 @@ Settings are environment variables, the same for every command: docs/reference/s
 `;
 
 const GC_HELP = `Usage: breakwater gc [--dry-run] [--organization <name>] [--force] [--json]
+       breakwater gc --dry-run --explain <reference> [--json]
 
 Collects garbage once. The report goes to standard output, progress and log lines to standard error.
 It takes the settings of the registry (BREAKWATER_DATA_DIR, BREAKWATER_DATABASE_URL, …) and works beside it.
 
   --dry-run              only say what would go and why the rest stays; deletes nothing
   --organization <name>  only this organization
+  --explain <reference>  with --dry-run: only why this one goes or stays, with its clocks and what refers to it;
+                         a digest, <organization>/<repository>:<tag> or <organization>/<repository>@<digest>
   --force                also delete what is so much that the run would stop and ask
-  --json                 the report as JSON, as POST /api/v1/gc/run answers it
+  --json                 the report as JSON, as POST /api/v1/gc/run or GET /api/v1/gc/explain answers it
   --help                 this text
 
-Exit status: 0 done, 1 failed, stopped or braked, or a run is in flight already, 2 wrong usage.
+Exit status: 0 done, 1 failed, stopped or braked, a run is in flight already, or nothing to explain, 2 wrong usage.
 `;
 
 /** Reads the arguments of the program, without its name. Pure. */
@@ -56,6 +69,7 @@ function parseCollect(args: readonly string[]): Command {
       args: [...args],
       options: {
         'dry-run': { type: 'boolean', default: false },
+        explain: { type: 'string' },
         force: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         organization: { type: 'string' },
@@ -63,6 +77,7 @@ function parseCollect(args: readonly string[]): Command {
       },
     });
     if (values.help) return { kind: 'help', text: GC_HELP };
+    if (values.explain !== undefined) return parseExplain(values.explain, values);
     const organization = values.organization === undefined ? undefined : parseOrganizationName(values.organization);
     if (values.organization !== undefined && organization === undefined) {
       return wrong(
@@ -74,6 +89,22 @@ function parseCollect(args: readonly string[]): Command {
     // node's hint about arguments that begin with a dash helps nobody: there are none here.
     return wrong((error as Error).message.split('. ')[0] ?? 'wrong arguments');
   }
+}
+
+function parseExplain(
+  reference: string,
+  given: { 'dry-run': boolean; force: boolean; json: boolean; organization?: string | undefined },
+): Command {
+  if (!given['dry-run']) return wrong('--explain deletes nothing: say --dry-run as well');
+  if (given.force || given.organization !== undefined) {
+    return wrong('--explain is about one thing: leave out --force and --organization');
+  }
+  if (parseSubject(reference) === undefined) {
+    return wrong(
+      `${JSON.stringify(reference)} is no digest, <organization>/<repository>:<tag> or <organization>/<repository>@<digest>`,
+    );
+  }
+  return { kind: 'explain', reference, json: given.json };
 }
 
 function wrong(reason: string): Command {

@@ -1,4 +1,5 @@
 import type { GcReport, ReportedTag, SkipReason, StaleNumbers, StepReport } from '@breakwater/gc';
+import { bytesText, timeText } from './units.js';
 
 /** The most lines of each sort; all that a report names is in `--json`. */
 const MOST_NAMED = 20;
@@ -28,7 +29,7 @@ export function reportText(report: GcReport): string {
     ...(dryRun ? tagLines(report.keptTags, total(report.kept)) : []),
     ...held.map(
       ({ organization, upstream, downSince, tags }) =>
-        `  held: ${tags} tags of ${organization}, whose upstream ${upstream} is down${downSince === undefined ? '' : ` since ${time(downSince)}`}`,
+        `  held: ${tags} tags of ${organization}, whose upstream ${upstream} is down${downSince === undefined ? '' : ` since ${timeText(downSince)}`}`,
     ),
     `Manifests and blobs kept of those that were looked at: ${counts(links.keptTotal)}`,
     `${dryRun ? 'Would free' : 'Freed'}: ${freed.manifests} manifests and ${freed.blobs} blobs, ${bytesText(freed.bytes)}`,
@@ -67,7 +68,7 @@ function tagLines(tags: readonly ReportedTag<string>[], all: number): readonly s
   const rows = named.map((tag) => [
     `  ${tag.organization}/${tag.repository}${tag.reference.includes(':') ? '@' : ':'}${tag.reference}`,
     tag.reason,
-    `confirmed ${time(tag.confirmedAt)}, pulled ${time(tag.lastUsedAt)}`,
+    `confirmed ${timeText(tag.confirmedAt)}, pulled ${timeText(tag.lastUsedAt)}`,
   ]);
   return all > named.length ? [...columns(rows), `  … and ${all - named.length} more`] : columns(rows);
 }
@@ -90,17 +91,4 @@ function columns(rows: readonly (readonly string[])[]): readonly string[] {
       .join('  ')
       .trimEnd(),
   );
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-
-function bytesText(bytes: number): string {
-  const power = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
-  const value = bytes / 1024 ** power;
-  return `${power === 0 ? value : value.toFixed(1)} ${UNITS[power] ?? 'B'}`;
-}
-
-function time(ms: number): string {
-  const date = new Date(ms);
-  return Number.isNaN(date.getTime()) ? 'at no known time' : date.toISOString();
 }
