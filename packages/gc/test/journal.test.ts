@@ -42,6 +42,18 @@ function holdAt(registry: FakeRegistry, port: 'list' | 'expire' | 'inspect') {
   return { reached, release };
 }
 
+/** Resolves when three of them have ended, in whatever way. */
+function threeEnded(runs: readonly Promise<unknown>[]): Promise<void> {
+  return new Promise((resolve) => {
+    let ended = 0;
+    const count = () => {
+      ended += 1;
+      if (ended === 3) resolve();
+    };
+    for (const run of runs) run.then(count, count);
+  });
+}
+
 describe('the record of a run', () => {
   test('has the numbers, and every deletion with its reason (G13)', async () => {
     const registry = registryWithOldTags(2);
@@ -215,9 +227,12 @@ describe('one collector per cluster (G6)', () => {
   test('of several that begin at once one runs, the others answer GC_RUNNING, and nothing goes twice', async () => {
     const registry = registryWithOldTags(250);
     const { reached, release } = holdAt(registry, 'expire');
-    const runs = Promise.allSettled([1, 2, 3, 4].map(() => collectorOf(registry).runOnce()));
+    const begun = [1, 2, 3, 4].map(() => collectorOf(registry).runOnce());
+    const runs = Promise.allSettled(begun);
     await reached;
     await expect(collectorOf(registry).runOnce()).rejects.toMatchObject({ code: 'GC_RUNNING' });
+    // Not before the others have ended: one that is slow to begin would find the lease free, and rightly run.
+    await threeEnded(begun);
     release();
     const outcomes = await runs;
     const done = outcomes.filter(({ status }) => status === 'fulfilled');
