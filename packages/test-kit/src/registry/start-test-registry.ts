@@ -13,6 +13,7 @@ import {
   startRegistry,
 } from '@breakwater/registry-host';
 import { createTestDatabase, type TestDatabase } from '../postgres/create-test-database.js';
+import type { TestConnection } from '../postgres/test-server.js';
 import { ApiContract } from './api-contract.js';
 
 export interface TestRegistryOptions {
@@ -26,6 +27,8 @@ export interface TestRegistryOptions {
   /** BREAKWATER_* variables beside the ones that a test needs. */
   readonly env?: Readonly<Record<string, string>>;
   readonly periods?: RegistryOptions['periods'];
+  /** Another way to the database of the state, through a relay, say. */
+  readonly connection?: TestConnection;
   /** State of another registry to start on: a second process of a cluster, or the next start. */
   readonly on?: TestRegistryState;
 }
@@ -98,7 +101,7 @@ export async function startTestRegistry(options: TestRegistryOptions = {}): Prom
   const registry = await startRegistry({
     config,
     logger: options.logger ?? silentLogger,
-    connection: { ...state.database.connection },
+    connection: { ...(options.connection ?? state.database.connection) },
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.disk === undefined ? {} : { disk: options.disk }),
     ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
