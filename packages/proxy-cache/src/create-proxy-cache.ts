@@ -111,7 +111,10 @@ export interface ProxyCache {
   load(): Promise<void>;
   /** Reads what is known of upstreams, and begins to write uses and to look for due checks. */
   start(): Promise<void>;
-  /** Writes what is noted, ends downloads and checks, and closes every socket. */
+  /**
+   * Writes what is noted, ends downloads and checks, and closes every socket. `knex` is to be destroyed after it and not
+   * beside it: what asks a pool that is being destroyed waits for `acquireConnectionTimeout`, a minute unless it is set.
+   */
   close(): Promise<void>;
 }
 

@@ -333,7 +333,7 @@ describe('tags', () => {
 
   test('I7: without Postgres the upstream is asked, and its failure is then ours', async () => {
     await cache.get(list);
-    await cache.knex.destroy();
+    await cluster.loseDatabase();
     const answer = await cache.get(list);
     expect([tagsOf(answer), answer.headers['cache-status']]).toEqual([TAGS, 'Breakwater; fwd=uri-miss']);
     upstream.remove('app');

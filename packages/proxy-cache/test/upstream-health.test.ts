@@ -362,7 +362,7 @@ describe('without Postgres', () => {
   test('I11: hot pulls go on, others are 503 database and never a miss', async () => {
     const cache = await start();
     await cache.get(path);
-    await cache.knex.destroy();
+    await cluster.loseDatabase();
     expect((await cache.get(path)).status).toBe(200);
     const cold = await cache.get('/v2/acme/app/manifests/v2');
     expect([cold.status, errorOf(cold).detail?.['reason']]).toEqual([503, 'database']);

@@ -124,7 +124,6 @@ export async function startCluster(): Promise<TestCluster> {
   const database = await createTestDatabase({ migrations: [orgSettingsMigrations()] });
   const clock = movableClock();
   const processes: TestProcess[] = [];
-  const others = new Set<Knex>();
   return {
     database,
     clock,
@@ -172,31 +171,19 @@ export async function startCluster(): Promise<TestCluster> {
       processes.push(started);
       return started;
     },
-    async breakDatabase() {
-      const admin = openPool(database, 'postgres');
-      others.add(admin);
-      const name = database.connection.database;
-      await admin.raw('alter database ?? allow_connections false', [name]);
-      await admin.raw('select pg_terminate_backend(pid) from pg_stat_activity where datname = ?', [name]);
-      return async () => {
-        await admin.raw('alter database ?? allow_connections true', [name]);
-        others.delete(admin);
-        await admin.destroy();
-      };
-    },
+    breakDatabase: () => database.takeDown(),
     async stop() {
       for (const each of processes) await each.stop();
-      for (const each of others) await each.destroy();
       await database.drop();
     },
   };
 }
 
-function openPool(database: TestDatabase, name: string = database.connection.database): Knex {
+function openPool({ connection }: TestDatabase): Knex {
   const quiet = (): void => {};
   return knex({
     client: 'pg',
-    connection: { ...database.connection, database: name },
+    connection: { ...connection },
     pool: { min: 0, max: 5 },
     log: { warn: quiet, error: quiet, deprecate: quiet, debug: quiet },
   });

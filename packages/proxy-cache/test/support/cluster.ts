@@ -76,6 +76,9 @@ export interface TestCluster {
   readonly settings: Map<string, ProxyCacheSettings>;
   configure(...settings: readonly ProxyCacheSettings[]): void;
   startCache(options?: TestCacheOptions): Promise<TestCache>;
+  /** Takes the database away from all of them, until it is given back. */
+  loseDatabase(): Promise<void>;
+  returnDatabase(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -86,6 +89,7 @@ export async function startCluster(): Promise<TestCluster> {
   const clock = movableClock();
   const settings = new Map<string, ProxyCacheSettings>();
   const caches = new Set<TestCache>();
+  let bringUp: (() => Promise<void>) | undefined;
   return {
     database,
     clock,
@@ -173,6 +177,13 @@ export async function startCluster(): Promise<TestCluster> {
       };
       caches.add(running);
       return running;
+    },
+    async loseDatabase() {
+      bringUp = await database.takeDown();
+    },
+    async returnDatabase() {
+      await bringUp?.();
+      bringUp = undefined;
     },
     async stop() {
       for (const cache of [...caches]) await cache.stop();

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll } from '@jest/globals';
 import { startCluster, type TestCluster } from './cluster.js';
 import { closeQuietly, settingsFor } from './upstream-client.js';
 
-/** The cluster of a test file. What a test starts in it ends with the test, the caches before their upstreams. */
+/** The cluster of a test file. What a test starts in it ends with the test, the caches before their upstreams; a database that is away comes back. */
 export interface ClusterOfFile extends Omit<TestCluster, 'stop'> {
   /** An upstream that has the content as `app:v1`; the organization of the tests proxies the one that was started last. */
   startUpstream(content?: BuiltContent, options?: FaultUpstreamOptions): Promise<FaultUpstream>;
@@ -42,6 +42,8 @@ export function useCluster(): ClusterOfFile {
       caches.push(cache);
       return cache;
     },
+    loseDatabase: () => cluster().loseDatabase(),
+    returnDatabase: () => cluster().returnDatabase(),
     async startUpstream(content, options) {
       const upstream = await startFaultUpstream(options);
       upstreams.push(upstream);
@@ -61,6 +63,7 @@ export function useCluster(): ClusterOfFile {
   afterEach(async () => {
     for (const cache of caches.splice(0)) await cache.stop();
     for (const upstream of upstreams.splice(0)) await closeQuietly(upstream);
+    await started?.returnDatabase();
   });
   afterAll(() => started?.stop());
   return use;

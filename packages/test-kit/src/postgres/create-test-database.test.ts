@@ -46,6 +46,17 @@ describe('a test database', () => {
     await expect(database.drop()).rejects.toThrow(/1 connections .* were left open; last: select 42/);
   });
 
+  test('that is taken down ends sessions and refuses new ones, until it is let up again', async () => {
+    const { knex, takeDown, drop } = await createTestDatabase();
+    const { rows } = await knex.raw('select pg_backend_pid() as pid');
+    const bringUp = await takeDown();
+    await expect(knex.raw('select 1')).rejects.toMatchObject({ code: '55000' });
+    await bringUp();
+    const after = await knex.raw('select pg_backend_pid() as pid');
+    expect(after.rows[0].pid).not.toBe(rows[0].pid);
+    await drop();
+  });
+
   test('is gone after the drop', async () => {
     const database = await createTestDatabase();
     await database.drop();

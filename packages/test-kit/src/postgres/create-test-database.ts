@@ -12,6 +12,11 @@ export interface TestDatabase {
   /** For more pools on the same database: a second process of a cluster, say. Whoever opens them destroys them. */
   readonly connection: TestConnection;
   /**
+   * Ends every session and refuses new ones, as a server that is gone does; resolves to what lets them in again. An outage
+   * is not to be had by `destroy()` of a pool: what asks a pool while it is being destroyed is left to its time limit.
+   */
+  takeDown(): Promise<() => Promise<void>>;
+  /**
    * Destroys `knex` and drops the database. Throws when somebody else still has a connection to it: whatever was
    * started in the test has not been stopped.
    */
@@ -42,6 +47,19 @@ export async function createTestDatabase(options: TestDatabaseOptions = {}): Pro
   return {
     knex: pool,
     connection,
+    async takeDown() {
+      await asAdministrator(server, async (admin) => {
+        await admin.raw('alter database ?? allow_connections false', [name]);
+        await admin.raw('select pg_terminate_backend(pid, ?) from pg_stat_activity where datname = ?', [
+          CLOSING_MS,
+          name,
+        ]);
+      });
+      return () =>
+        asAdministrator(server, async (admin) => {
+          await admin.raw('alter database ?? allow_connections true', [name]);
+        });
+    },
     drop: async () => {
       await pool.destroy();
       await asAdministrator(server, async (admin) => {
