@@ -382,7 +382,8 @@ test('prefetch off: what a moved tag misses is noted, and left to clients', asyn
   await sleep(A_LOOK_MS);
   expect(at.upstream.count({ kind: 'blob' })).toBe(0);
   await pullWhole(at, next);
-  expect(await missing(at)).toEqual([]);
+  // That the last of it is there is noted behind the answer.
+  await complete(at);
 });
 
 const linux = (architecture: string, seed: string) =>
