@@ -224,8 +224,14 @@ export class ModelledRegistry implements AsyncDisposable {
   }
 
   async #pullBlob(of: Organization, digest: string): Promise<void> {
+    const now = this.clock.now();
+    const before = of.upstream.requests.length;
     const answer = await this.#get(of.name, 'blobs', digest);
-    if (answer.status !== 200) return this.#expectOutage(of, answer, digest);
+    if (answer.status !== 200) {
+      // A blob that fails shows an outage as a manifest does; one that comes is no word of the registry itself.
+      if (of.upstream.requests.length > before) this.#model.asked(of.name, now);
+      return this.#expectOutage(of, answer, digest);
+    }
     expectAnswer(answer, digest, of.name);
     const isLinked = async () => {
       const rows = await this.state.database.knex('content_link').where({ ...key(of), digest });
